@@ -1,0 +1,55 @@
+"""Words to faces, fast and steerable.
+
+```python
+from text2face import TextToFace
+
+pipe = TextToFace.from_pretrained()
+out = pipe("an old man with a white beard and round glasses", num_images=4, seed=7)
+out.images[0].save("face.png")
+```
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from text2face.errors import (
+    ArgumentError,
+    CheckpointError,
+    OutputError,
+    PromptError,
+    Text2FaceError,
+)
+
+if TYPE_CHECKING:
+    from text2face.pipeline import Output, TextToFace
+
+    __version__: str
+
+__all__ = [
+    "ArgumentError",
+    "CheckpointError",
+    "Output",
+    "OutputError",
+    "PromptError",
+    "Text2FaceError",
+    "TextToFace",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Bring in torch only with the names that need it (PEP 562)."""
+    if name in {"Output", "TextToFace"}:
+        return getattr(import_module("text2face.pipeline"), name)
+    if name == "__version__":
+        from importlib import metadata  # costs a third of the time that the import may take
+
+        return metadata.version("text2face")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

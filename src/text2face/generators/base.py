@@ -1,0 +1,38 @@
+"""The door every face generator goes through: latent → image."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """A pretrained image generator with a mapping network z → w and a synthesis network w → image."""
+
+    z_dim: int
+    c_dim: int
+    w_dim: int
+    num_ws: int
+    img_resolution: int
+    img_channels: int
+
+    @property
+    def mean_latent(self) -> Tensor:
+        """The average of w over z ~ N(0, I), the anchor of truncation: [w_dim]."""
+        ...
+
+    def map(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        truncation: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
+        """z [N, z_dim], c [N, c_dim] → w [N, num_ws, w_dim]; the first `truncation_cutoff` layers are truncated."""
+        ...
+
+    def synthesize(self, w: Tensor, noise_mode: str = "const") -> Tensor:
+        """w [N, num_ws, w_dim] → images [N, img_channels, H, W], float in [-1, 1] (not clamped)."""
+        ...

@@ -1,0 +1,1 @@
+"""Text or image → embedding."""

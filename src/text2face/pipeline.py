@@ -1,0 +1,414 @@
+"""Words → embedding → latent → image: the whole trip."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from text2face import _loading, prompts
+from text2face._folders import atomic_file, make_config, make_folder, read_json
+from text2face.encoders.base import TextImageEncoder
+from text2face.errors import ArgumentError, CheckpointError, PromptError
+from text2face.generators.base import Generator
+from text2face.samplers.base import LatentSampler
+from text2face.samplers.conditions import check_condition, make_condition
+from text2face.settings import NoiseMode, Settings, check_count, choose_seeds
+
+__all__ = ["Face", "Output", "PipelineConfig", "TextToFace"]
+
+_KINDS: Final = ("encoder", "sampler", "generator")
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """What a model says about itself in `pipeline.json`."""
+
+    name: str = "unnamed"
+    """Shown in the metadata of its images."""
+    truncation: float = 1.0
+    """The default ψ."""
+    condition: str = "text"
+    """The default way to condition the sampler."""
+    neutral_prompt: str = prompts.NEUTRAL
+    """A sentence that the encoder knows and that says nothing particular."""
+    negative_weight: float = 0.5
+    """How strongly a negative prompt is subtracted."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """One image and how it came about."""
+
+    image: Image.Image
+    latent: Tensor
+    """w [num_ws, w_dim], truncated, float32 on the CPU."""
+    embedding: Tensor
+    """The prompt's embedding [D], L2-normalised, float32 on the CPU."""
+    prompt: str
+    seed: int
+    score: float
+    """The cosine between the embeddings of the image and of the prompt."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What `TextToFace` returns: N images, prompt by prompt, seed by seed (or best first)."""
+
+    images: list[Image.Image]
+    latents: Tensor
+    """[N, num_ws, w_dim]."""
+    embeddings: Tensor
+    """The prompts' embeddings [N, D], L2-normalised."""
+    seeds: list[int]
+    scores: list[float]
+    """The cosine between each image's embedding and its prompt's."""
+    unknown_words: list[str]
+    """The words of the prompts that the encoder does not know."""
+
+
+class TextToFace:
+    """Draws faces that look like words.
+
+    ```python
+    pipe = TextToFace.from_pretrained()
+    out = pipe("an old man with a white beard", num_images=4, seed=7, truncation=0.8)
+    out.images[0].save("face.png")
+    ```
+
+    A seed means one face: on the CPU, the same prompt, seed and settings give the same image bit
+    for bit, alone or among others.
+    """
+
+    def __init__(
+        self,
+        encoder: TextImageEncoder,
+        sampler: LatentSampler,
+        generator: Generator,
+        *,
+        config: PipelineConfig | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        """Put three components together.
+
+        Args:
+            encoder: Text and images → embeddings.
+            sampler: Embedding → latent.
+            generator: Latent → image.
+            config: Defaults and the model's name.
+            folder: Where the components were loaded from, if they were.
+
+        Raises:
+            CheckpointError: The components do not fit together.
+        """
+        for what, got, expected in (
+            ("embedding_dim", sampler.embedding_dim, encoder.embedding_dim),
+            ("num_ws", sampler.num_ws, generator.num_ws),
+            ("w_dim", sampler.w_dim, generator.w_dim),
+        ):
+            if got != expected:
+                raise CheckpointError(
+                    f"the sampler's {what} is {got}, expected {expected} from the other "
+                    "components; use a sampler trained for this encoder and generator"
+                )
+        self.encoder = encoder
+        self.sampler = sampler
+        self.generator = generator
+        self.config = config or PipelineConfig()
+        self.folder = folder
+        self.device = torch.device("cpu")
+        self.dtype = torch.float32
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path | None = None) -> Self:
+        """Load a model.
+
+        Args:
+            source: A folder, a hub id such as "owner/name", or None for the model that comes with
+                the package.
+
+        Raises:
+            CheckpointError: It is missing, damaged or out of reach.
+        """
+        folder = _loading.find_model(source)
+        path = folder / "pipeline.json"
+        config = make_config(PipelineConfig, read_json(path), path)
+        components = [_loading.load_component(kind, folder / kind) for kind in _KINDS]
+        return cls(*components, config=config, folder=folder)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Save the model: `pipeline.json` and a folder for each component.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
+        target = Path(folder)
+        make_folder(target)
+        for kind in _KINDS:
+            component = getattr(self, kind)
+            if not isinstance(component, _loading.Saveable):
+                raise ArgumentError(f"the {kind} has no save_pretrained; expected one that has")
+            component.save_pretrained(target / kind)
+        with atomic_file(target / "pipeline.json") as file:
+            text = json.dumps(asdict(self.config), indent=2, sort_keys=True, ensure_ascii=False)
+            file.write(f"{text}\n".encode())
+
+    def to(self, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> Self:
+        """Move the model.
+
+        Args:
+            device: Any that torch knows, or "auto": the GPU if there is one.
+            dtype: The number type of the generator, by far the largest part of the work.
+
+        Raises:
+            ArgumentError: There is no such device, or the type is not floating point.
+        """
+        self.device = _loading.choose_device(device)
+        if not dtype.is_floating_point:
+            raise ArgumentError(f"dtype is {dtype}, expected float32, float16 or bfloat16")
+        self.dtype = dtype
+        for component in (self.encoder, self.sampler, self.generator):
+            if isinstance(component, nn.Module):
+                component.to(self.device, dtype if component is self.generator else None)
+        return self
+
+    @cached_property
+    def weights(self) -> str | None:
+        """16 hexadecimal digits that name the weights; None if they were never in a folder."""
+        return _loading.fingerprint(self.folder) if self.folder else None
+
+    def __call__(
+        self,
+        prompt: str | Sequence[str],
+        *,
+        num_images: int = 1,
+        seed: int | Sequence[int] | None = None,
+        truncation: float | None = None,
+        truncation_cutoff: int | None = None,
+        diversity: float = 1.0,
+        condition: str | None = None,
+        candidates: int | None = None,
+        keep: int | None = None,
+        noise_mode: NoiseMode = "const",
+        negative_prompt: str | None = None,
+        literal: bool = False,
+        batch_size: int = 1,
+    ) -> Output:
+        """Draw faces.
+
+        Args:
+            prompt: What they look like, in the syntax of `text2face.prompts`; or several such.
+            num_images: How many for each prompt.
+            seed: Image i uses seed + i, the same for every prompt; or the seeds themselves; None
+                draws one.
+            truncation: ψ from 0 (the average face) to 2; None = the model's default.
+            truncation_cutoff: Truncate only the first layers, this many; None = all.
+            diversity: The scale of z, 0 to 5.
+            condition: How the text conditions the sampler (`text2face.samplers.conditions`); None
+                = the model's default.
+            candidates: Draw this many for each prompt and keep the best by score.
+            keep: How many to keep of them; None = num_images.
+            noise_mode: The generator's noise inputs, "const", "random" or "none".
+            negative_prompt: What is not wanted.
+            literal: Take the prompt's characters as they stand.
+            batch_size: Images at once. More than 1 is faster on a GPU, and may change the last
+                bits of an image.
+
+        Raises:
+            PromptError: A prompt cannot be read, or the encoder knows no word of it.
+            ArgumentError: A setting is out of range.
+        """
+        settings = self.settings(
+            truncation=truncation,
+            truncation_cutoff=truncation_cutoff,
+            diversity=diversity,
+            condition=condition,
+            noise_mode=noise_mode,
+            negative_prompt=negative_prompt,
+            literal=literal,
+        )
+        seeds, keep = choose_seeds(seed, num_images, candidates, keep)
+        texts = [prompt] if isinstance(prompt, str) else prompt
+        faces = list(self.draw(texts, seeds, settings, keep=keep, batch_size=batch_size))
+        return Output(
+            images=[face.image for face in faces],
+            latents=torch.stack([face.latent for face in faces]),
+            embeddings=torch.stack([face.embedding for face in faces]),
+            seeds=[face.seed for face in faces],
+            scores=[face.score for face in faces],
+            unknown_words=self.unknown_words(texts, settings),
+        )
+
+    def settings(
+        self, *, truncation: float | None = None, condition: str | None = None, **others: Any
+    ) -> Settings:
+        """Settings with this model's defaults where None is given; names as in `Settings`.
+
+        Raises:
+            ArgumentError: A value is out of range.
+        """
+        settings = Settings(
+            truncation=self.config.truncation if truncation is None else truncation,
+            condition=self.config.condition if condition is None else condition,
+            **others,
+        )
+        check_condition(settings.condition)
+        return settings
+
+    def draw(
+        self,
+        texts: Sequence[str],
+        seeds: Sequence[int],
+        settings: Settings,
+        *,
+        keep: int | None = None,
+        batch_size: int = 1,
+        on_face: Callable[[], object] = lambda: None,
+    ) -> Iterator[Face]:
+        """Draw faces one by one: for every prompt, every seed, or the `keep` best of them.
+
+        Args:
+            texts: The prompts, at least one; all are checked before the first face is drawn.
+            seeds: The seeds, the same for every prompt.
+            settings: See `settings`.
+            keep: Give only this many for each prompt, best first; None = all, in order.
+            batch_size: Images at once.
+            on_face: Called after each face drawn, kept or not.
+
+        Raises:
+            PromptError: A prompt cannot be read, or the encoder knows no word of it.
+            ArgumentError: A setting is out of range.
+        """
+        check_count("batch_size", batch_size)
+        if isinstance(texts, str) or not isinstance(texts, Sequence) or not texts:
+            raise PromptError(
+                f"the prompts are {texts!r}, expected a string or a list of at least one"
+            )
+        embeddings = [self.embed(text, settings) for text in texts]
+
+        batches = [seeds[i : i + batch_size] for i in range(0, len(seeds), batch_size)]
+
+        def drawn(text: str, embedding: Tensor) -> Iterator[Face]:
+            for batch in batches:
+                for face in self._batch(text, embedding, batch, settings):
+                    on_face()
+                    yield face
+
+        for text, embedding in zip(texts, embeddings, strict=True):
+            faces = drawn(text, embedding)
+            if keep is None:
+                yield from faces
+            else:
+                yield from heapq.nlargest(keep, faces, key=lambda face: face.score)
+
+    @torch.no_grad()
+    def embed(self, text: str, settings: Settings | None = None) -> Tensor:
+        """Embed one prompt with its weights, blends and negatives.
+
+        Args:
+            text: The prompt.
+            settings: `literal` and `negative_prompt` are read; None = neither.
+
+        Returns:
+            The embedding [D], L2-normalised.
+
+        Raises:
+            PromptError: It cannot be read, or the encoder knows no word of it.
+        """
+        wanted, unwanted = self._parse(text, settings or self.settings())
+        weights = prompts.weigh(
+            wanted,
+            unwanted,
+            negative_weight=self.config.negative_weight,
+            neutral=self.config.neutral_prompt,
+        )
+        # One text at a time: a batch would change the last bits with the company it keeps.
+        total = sum(
+            weight * F.normalize(self.encoder.encode_text([sentence]).float(), dim=-1)[0]
+            for sentence, weight in weights.items()
+        )
+        return F.normalize(torch.as_tensor(total), dim=-1)
+
+    def unknown_words(self, texts: Sequence[str], settings: Settings) -> list[str]:
+        """The words of prompts, and of the negative prompt, that the encoder does not know."""
+        blends = [blend for text in texts for side in self._parse(text, settings) for blend in side]
+        unknown = [self.encoder.unknown_words(blend.text) for blend in blends]
+        return list(dict.fromkeys(word for found in unknown for word in found))
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor, noise_mode: NoiseMode = "const") -> Tensor:
+        """Synthesise images [N, 3, H, W] in [-1, 1], float32, from latents [N, num_ws, w_dim].
+
+        Raises:
+            ArgumentError: The latents are of another shape.
+        """
+        expected = (self.generator.num_ws, self.generator.w_dim)
+        if latents.ndim != 3 or latents.shape[1:] != expected:
+            raise ArgumentError(
+                f"the latents are {list(latents.shape)}, expected [N, {expected[0]}, {expected[1]}]"
+            )
+        images = self.generator.synthesize(latents.to(self.device, self.dtype), noise_mode)
+        return images.float().clamp(-1, 1)
+
+    @torch.no_grad()
+    def _batch(
+        self, text: str, embedding: Tensor, seeds: Sequence[int], settings: Settings
+    ) -> list[Face]:
+        """Draw one face for each seed, all at once."""
+        wanted = embedding.expand(len(seeds), -1)
+        condition = make_condition(
+            settings.condition, wanted, bank=getattr(self.sampler, "bank", None), seeds=seeds
+        )
+        z = torch.stack([noise(seed, self.sampler.z_dim) for seed in seeds]).to(self.device)
+        w = self.sampler.sample(condition, z * settings.diversity).float()
+        w = self._truncate(w, settings)
+        with torch.random.fork_rng(enabled=settings.noise_mode == "random"):
+            if settings.noise_mode == "random":
+                torch.manual_seed(seeds[0])
+            images = self.decode(w, settings.noise_mode)
+        scores = F.cosine_similarity(self.encoder.encode_image(images).float(), wanted)
+        return [
+            Face(image, latent, embedding.cpu(), text, seed, score)
+            for image, latent, seed, score in zip(
+                to_pil(images), w.cpu(), seeds, scores.tolist(), strict=True
+            )
+        ]
+
+    def _truncate(self, w: Tensor, settings: Settings) -> Tensor:
+        """Pull the first layers of w [N, num_ws, w_dim] towards the average."""
+        layers = w[:, : settings.truncation_cutoff]
+        # lerp, because it changes no bit at ψ = 1.
+        pulled = torch.lerp(self.generator.mean_latent.to(w), layers, settings.truncation)
+        return torch.cat([pulled, w[:, layers.shape[1] :]], dim=1)
+
+    def _parse(
+        self, text: str, settings: Settings
+    ) -> tuple[tuple[prompts.Blend, ...], tuple[prompts.Blend, ...]]:
+        """Read a prompt and the negative prompt; the encoder must know something of each."""
+        wanted = prompts.parse(text, literal=settings.literal)
+        negative = settings.negative_prompt
+        unwanted = () if negative is None else prompts.parse(negative, literal=settings.literal)
+        for blend in wanted + unwanted:
+            prompts.check_known(blend.text, self.encoder.unknown_words(blend.text))
+        return wanted, unwanted
+
+
+def noise(seed: int, dim: int) -> Tensor:
+    """The z of a seed [dim], as everyone who uses StyleGAN draws it."""
+    return torch.from_numpy(np.random.RandomState(seed).randn(dim)).float()
+
+
+def to_pil(images: Tensor) -> list[Image.Image]:
+    """Images [N, 3, H, W] in [-1, 1] → 8-bit RGB pictures."""
+    pixels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu()
+    return [Image.fromarray(picture) for picture in pixels.numpy()]

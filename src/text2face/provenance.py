@@ -1,0 +1,159 @@
+"""What an image says about its own making, written into its PNG and read back.
+
+Three text chunks:
+
+- `parameters`: one text in the manner of the AUTOMATIC1111 web UI, which other tools show;
+- `text2face`: one JSON object with all it takes to draw the image again;
+- `XML:com.adobe.xmp`: an XMP packet with the IPTC property DigitalSourceType =
+  trainedAlgorithmicMedia, the machine-readable mark of an AI-generated image (EU AI Act, art. 50).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from text2face._folders import atomic_file
+from text2face.errors import ArgumentError
+from text2face.settings import Settings, check_count, check_seed
+
+__all__ = ["DIGITAL_SOURCE_TYPE", "Record", "read", "write", "write_sheet"]
+
+DIGITAL_SOURCE_TYPE: Final = (
+    "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+)
+_CHUNK: Final = "text2face"
+_XMP: Final = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+  <rdf:Description rdf:about=""
+    xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+    xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+    Iptc4xmpExt:DigitalSourceType="{DIGITAL_SOURCE_TYPE}"
+    xmp:CreatorTool="text2face"/>
+ </rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="r"?>"""
+
+
+@dataclass(frozen=True)
+class Record:
+    """All it takes to draw an image again."""
+
+    prompt: str
+    seed: int
+    settings: Settings
+    model: str
+    """The model's name."""
+    weights: str | None
+    """The fingerprint of its weights."""
+    dtype: str = "float32"
+    """The generator's number type."""
+    device: str = "cpu"
+    """The kind of device that drew it."""
+    threads: int = 1
+    """The CPU threads that drew it: their number changes the last bits of sums."""
+    version: str = ""
+    """The version of text2face that drew it."""
+    score: float | None = None
+    """The cosine between image and prompt."""
+
+
+def write(path: Path, image: Image.Image, record: Record) -> None:
+    """Save an image with its record, whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    _save(path, image, _parameters(record, image.size), asdict(record))
+
+
+def write_sheet(path: Path, image: Image.Image, records: Sequence[Record]) -> None:
+    """Save a contact sheet with the records of its faces, whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    prompts = "; ".join(dict.fromkeys(record.prompt for record in records))
+    _save(path, image, prompts, {"contact_sheet": [asdict(record) for record in records]})
+
+
+def read(path: Path) -> list[Record]:
+    """Read the record of an image, or the records of a contact sheet.
+
+    Raises:
+        ArgumentError: The file is missing, no PNG, or says nothing about its making.
+    """
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            text = getattr(image, "text", {}).get(_CHUNK)
+    except (OSError, ValueError, SyntaxError) as error:
+        why = getattr(error, "strerror", None) or "not a whole PNG image"
+        raise ArgumentError(
+            f"cannot read {path}: {why.lower()}; expected a PNG that text2face made"
+        ) from None
+    if text is None:
+        raise ArgumentError(
+            f"{path} says nothing about its making; expected a PNG that text2face made "
+            "(other programs strip this when they save)"
+        )
+    try:
+        content = json.loads(text)
+        if "contact_sheet" in content:
+            return [_record(values) for values in content["contact_sheet"]]
+        return [_record(content)]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise ArgumentError(
+            f"the text2face chunk of {path} is damaged or of another version; expected the JSON "
+            "that text2face wrote"
+        ) from None
+
+
+def _record(values: Mapping[str, Any]) -> Record:
+    record = Record(**{**values, "settings": Settings(**values["settings"])})
+    if not isinstance(record.prompt, str):
+        raise TypeError
+    check_seed(record.seed)
+    check_count("threads", record.threads, most=1024)
+    return record
+
+
+def _parameters(record: Record, size: tuple[int, int]) -> str:
+    """The text that AUTOMATIC1111's web UI and its readers expect."""
+    settings = record.settings
+    lines = [record.prompt]
+    if settings.negative_prompt is not None:
+        lines.append(f"Negative prompt: {settings.negative_prompt}")
+    facts: dict[str, object] = {
+        "Steps": 1,
+        "Sampler": settings.condition,
+        "Seed": record.seed,
+        "Size": f"{size[0]}x{size[1]}",
+        "Model hash": record.weights,
+        "Model": record.model,
+        "Truncation": settings.truncation,
+        "Truncation cutoff": settings.truncation_cutoff,
+        "Diversity": settings.diversity,
+        "Noise mode": settings.noise_mode,
+        "Version": f"text2face {record.version}".strip(),
+    }
+    lines.append(", ".join(f"{key}: {value}" for key, value in facts.items() if value is not None))
+    return "\n".join(lines)
+
+
+def _save(path: Path, image: Image.Image, parameters: str, content: Mapping[str, Any]) -> None:
+    info = PngInfo()
+    info.add_itxt("parameters", parameters)
+    info.add_itxt(_CHUNK, json.dumps(content))
+    info.add_itxt("XML:com.adobe.xmp", _XMP)
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", pnginfo=info)
+    with atomic_file(path) as file:
+        file.write(buffer.getvalue())

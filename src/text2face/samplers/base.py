@@ -1,0 +1,21 @@
+"""The door every latent sampler goes through: embedding → latent."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+
+@runtime_checkable
+class LatentSampler(Protocol):
+    """Draws generator latents that look like a given embedding."""
+
+    embedding_dim: int
+    z_dim: int
+    num_ws: int
+    w_dim: int
+
+    def sample(self, condition: Tensor, z: Tensor) -> Tensor:
+        """condition [N, embedding_dim] (L2-normalised here), z [N, z_dim] ~ N(0, I) → w [N, num_ws, w_dim]."""
+        ...

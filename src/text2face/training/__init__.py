@@ -1,0 +1,1 @@
+"""Pairs (w, e) → trained sampler."""

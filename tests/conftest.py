@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests import tiny
+from text2face import TextToFace
+from text2face.cli import main
+
+settings.register_profile("text2face", deadline=None)  # the machine may be busy
+settings.load_profile("text2face")
+
+
+@pytest.fixture(scope="session")
+def pipe() -> TextToFace:
+    """A pipeline of tiny components, in memory."""
+    return tiny.make_pipe()
+
+
+@pytest.fixture(scope="session")
+def bundled() -> TextToFace:
+    """The model that comes with the package."""
+    return TextToFace.from_pretrained()
+
+
+@pytest.fixture
+def model(tmp_path: Path, pipe: TextToFace) -> Path:
+    """The tiny pipeline in a folder."""
+    tiny.register()
+    folder = tmp_path / "model"
+    pipe.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def run() -> Callable[..., int]:
+    """Run the command line in this process and return its exit code."""
+
+    def call(*arguments: object) -> int:
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in arguments])
+        assert isinstance(stop.value.code, int)
+        return stop.value.code
+
+    return call

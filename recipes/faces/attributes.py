@@ -1,7 +1,7 @@
-"""What a rendered face can say about itself: the vocabulary shared by renderer, captions, judge and benchmarks.
+"""What a rendered face can say about itself, to renderer, captions, judge and benchmarks alike.
 
-A *record* is one JSON object per face (`records.jsonl`). It holds only what can be SEEN in the picture: a value that is
-hidden (hair colour under a beanie, eye colour behind sunglasses) is `None`.
+A *record* is one JSON object per face (`records.jsonl`). It holds only what can be SEEN in the
+picture: what is hidden (hair colour under a beanie, eye colour behind sunglasses) is `None`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LABELS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 
-# Details that captions may name and nobody is judged on. Every record carries all of these keys too.
+# Details that captions may name and nobody is judged on. Every record carries these keys too.
 DETAILS: Final[Mapping[str, tuple[str, ...]]] = {
     "ethnicity": (
         "African", "East Asian", "European", "South Asian", "Latino", "Middle Eastern", "mixed",

@@ -51,8 +51,8 @@ _READ_AS: Final = """
     mom: mama mommy
     mum: mummy
     lady: missus señora ma'am
-    woman: chick babe aunt auntie sister actress
-    man: hombre uncle brother
+    woman: chick babe aunt auntie actress
+    man: hombre uncle
     gentleman: sir
     top: tee tshirt shirt sweater jumper hoodie jacket blouse
     outfit: dress suit coat

@@ -1,4 +1,4 @@
-"""The door every text-image encoder goes through: words or pictures → one shared embedding space."""
+"""The door every text-image encoder goes through: words or pictures → one space."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class TextImageEncoder(Protocol):
         ...
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """images [N, 3, H, W] in [-1, 1], any size → embeddings [N, embedding_dim]; differentiable."""
+        """Images [N, 3, H, W] in [-1, 1] → embeddings [N, embedding_dim]; differentiable."""
         ...
 
     def unknown_words(self, text: str) -> list[str]:
-        """The words of `text` that the encoder has never seen, in order, once each; empty if it knows all."""
+        """The words of `text` that the encoder has never seen, in order, once each."""
         ...

@@ -9,7 +9,7 @@ from torch import Tensor
 
 @runtime_checkable
 class Generator(Protocol):
-    """A pretrained image generator with a mapping network z → w and a synthesis network w → image."""
+    """A pretrained image generator: a mapping network z → w and a synthesis network w → image."""
 
     z_dim: int
     c_dim: int
@@ -30,9 +30,12 @@ class Generator(Protocol):
         truncation: float = 1.0,
         truncation_cutoff: int | None = None,
     ) -> Tensor:
-        """z [N, z_dim], c [N, c_dim] → w [N, num_ws, w_dim]; the first `truncation_cutoff` layers are truncated."""
+        """Map z [N, z_dim], c [N, c_dim] to w [N, num_ws, w_dim].
+
+        Truncation pulls w towards `mean_latent`, in the first `truncation_cutoff` layers or in all.
+        """
         ...
 
     def synthesize(self, w: Tensor, noise_mode: str = "const") -> Tensor:
-        """w [N, num_ws, w_dim] → images [N, img_channels, H, W], float in [-1, 1] (not clamped)."""
+        """W [N, num_ws, w_dim] → images [N, img_channels, H, W], float in [-1, 1] (not clamped)."""
         ...

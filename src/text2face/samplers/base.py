@@ -17,5 +17,8 @@ class LatentSampler(Protocol):
     w_dim: int
 
     def sample(self, condition: Tensor, z: Tensor) -> Tensor:
-        """condition [N, embedding_dim] (L2-normalised here), z [N, z_dim] ~ N(0, I) → w [N, num_ws, w_dim]."""
+        """Draw w [N, num_ws, w_dim].
+
+        The condition [N, embedding_dim] is L2-normalised here; z [N, z_dim] comes from N(0, I).
+        """
         ...

@@ -1,0 +1,144 @@
+"""Compare ways to train the sampler and ways to condition it: accuracy, diversity, distance.
+
+Each variant is trained for `--minutes` on the same pairs, and every condition is tried with it.
+
+    python -m benchmarks.samplers --variants plain,means --conditions text,shift --minutes 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from benchmarks.faces import Bench, Sizes, measure_diversity
+from benchmarks.measures import Renders, caption_tasks, count_right, read, share_right
+from recipes.train_judge import Judge
+from recipes.train_sampler import collect_pairs, make_bank, read_texts, train_with_progress
+from text2face import TextToFace
+from text2face._loading import load_component
+from text2face.evaluation.metrics import frechet_distance
+from text2face.samplers.cvae import CVAESamplerConfig
+from text2face.training.loop import TrainingConfig
+from text2face.training.pseudo_text import PseudoTextConfig
+
+MEANS = PseudoTextConfig(average=0.7, dropout=0.05)
+# What differs from the defaults: of the sampler, of the training.
+VARIANTS: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "plain": ({"architecture": "plain"}, {}),
+    "residual": ({}, {}),
+    "noise": ({}, {"pseudo_text": PseudoTextConfig(noise=1.0)}),
+    "means": ({}, {"pseudo_text": MEANS}),
+    "means+noise": ({}, {"pseudo_text": replace(MEANS, noise=0.5)}),
+    "means+consistency": ({}, {"pseudo_text": MEANS, "consistency": 1.0}),
+    "means+consistency4": ({}, {"pseudo_text": MEANS, "consistency": 4.0}),
+    "consistency": ({}, {"consistency": 1.0}),
+    "some-means+consistency4": (
+        {},
+        {"pseudo_text": PseudoTextConfig(average=0.3), "consistency": 4.0},
+    ),
+    "beta2": ({}, {"pseudo_text": MEANS, "consistency": 1.0, "beta": 2.0}),
+    "beta0.5": ({}, {"pseudo_text": MEANS, "consistency": 1.0, "beta": 0.5}),
+    "remainder": ({"residual_dim": 128}, {"pseudo_text": MEANS, "consistency": 1.0}),
+}
+
+
+def compare(bench: Bench, conditions: list[str], label: str) -> None:
+    """Print one line for each condition."""
+    count = bench.sizes.frechet
+    real = read(bench.judge, bench.test.images(range(count))).features
+    free = read(bench.judge, bench.at_random(count)).features
+    chance = frechet_distance(real, free)
+    tasks = caption_tasks(bench.test.records, count, np.random.default_rng(0))
+    for condition in conditions:
+        tried = replace(bench, condition=condition)
+        shares = []
+        for named in (1, 3, 5):
+            asked = tried.tasks(named)
+            shares.append(share_right(count_right(asked, read(bench.judge, tried.made(asked)))))
+        ratio = frechet_distance(real, read(bench.judge, tried.made(tasks)).features) / chance
+        spread = measure_diversity(tried, lambda line: None)["diversity of what is not named"]
+        cells = " | ".join(f"{share:6.1%}" for share in shares)
+        click.echo(f"| {label} | {condition} | {cells} | {spread:6.1%} | {ratio:.2f} |")
+
+
+@click.command(help=__doc__)
+@click.option("--model", type=Path, default=Path("src/text2face/bundled"), show_default=True)
+@click.option("--judge", type=Path, default=Path("benchmarks/judge"), show_default=True)
+@click.option("--train", type=Path, default=Path("data/train"), show_default=True)
+@click.option("--test", type=Path, default=Path("data/test"), show_default=True)
+@click.option("--work", type=Path, default=Path("data/sampler"), show_default=True)
+@click.option(
+    "--variants", default=",".join(VARIANTS), help='Also "saved": the model\'s own sampler.'
+)
+@click.option("--conditions", default="text,shift,project,shift+project,shift+neighbours+pull")
+@click.option("--minutes", type=float, default=1.0, show_default=True)
+@click.option("--pairs", "pair_count", type=int, default=50_000, show_default=True)
+@click.option("--bank", "bank_size", type=int, default=10_000, show_default=True)
+@click.option("--prompts", type=int, default=150, show_default=True)
+@click.option(
+    "--faces", type=int, default=1000, show_default=True, help="For the Fréchet distance."
+)
+@click.option("--diverse", type=(int, int), default=(6, 50), help="Prompts, and faces of each.")
+@click.option("--truncation", type=float)
+def main(
+    model: Path,
+    judge: Path,
+    train: Path,
+    test: Path,
+    work: Path,
+    variants: str,
+    conditions: str,
+    minutes: float,
+    pair_count: int,
+    bank_size: int,
+    prompts: int,
+    faces: int,
+    diverse: tuple[int, int],
+    truncation: float | None,
+) -> None:
+    names = variants.split(",")
+    if unknown := [name for name in names if name not in {*VARIANTS, "saved"}]:
+        raise click.BadParameter(
+            f"unknown {unknown[0]}, expected some of saved, {', '.join(VARIANTS)}"
+        )
+    generator = load_component("generator", model / "generator")
+    encoder = load_component("encoder", model / "encoder")
+    renders, held_out = Renders.read(train), Renders.read(test)
+    pairs = collect_pairs(generator, encoder, work / "pairs", pair_count, 0, 32)
+    bank = make_bank(pairs, encoder, read_texts(None, train / "records.jsonl"), bank_size)
+    click.echo("| sampler | condition | 1 named | 3 named | 5 named | diversity | Fréchet ratio |")
+    click.echo("|---|---|---|---|---|---|---|")
+    for name in names:
+        if name == "saved":
+            sampler = load_component("sampler", model / "sampler")
+        else:
+            shape, training = VARIANTS[name]
+            config = CVAESamplerConfig(
+                embedding_dim=encoder.embedding_dim,
+                w_dim=generator.w_dim,
+                num_ws=generator.num_ws,
+                **shape,
+            )
+            trained = train_with_progress(
+                pairs, config, TrainingConfig(minutes=minutes, **training), None
+            )
+            sampler = trained.with_bank(bank)
+            sampler.save_pretrained(work / "variants" / name)
+        bench = Bench(
+            TextToFace(encoder, sampler, generator),
+            Judge.from_pretrained(judge),
+            renders,
+            held_out,
+            Sizes(prompts, faces, *diverse),
+            truncation=truncation,
+        )
+        compare(bench, conditions.split(","), name)
+
+
+if __name__ == "__main__":
+    main()

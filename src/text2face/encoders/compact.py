@@ -1,0 +1,231 @@
+"""The bundled text-image encoder: two small towers trained on rendered faces and captions.
+
+Contrastive as CLIP (Radford et al., 2021, arXiv 2103.00020), but with a vocabulary of whole words,
+so that it can say which words it does not know, and with an image tower of a few convolutions:
+milliseconds on one CPU thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from text2face._folders import read_config, read_tensors, write_folder
+from text2face.encoders.vocabulary import PADDING, UNKNOWN, Vocabulary
+from text2face.errors import ArgumentError, CheckpointError
+
+TYPE: Final = "compact"
+
+
+@dataclass(frozen=True)
+class CompactConfig:
+    """The shape of a `CompactEncoder`, and its words."""
+
+    words: tuple[str, ...]
+    """The known words, in the order of their ids."""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Further words, each with the known words that it is read as."""
+    embedding_dim: int = 256
+    text_width: int = 128
+    text_layers: int = 2
+    text_heads: int = 4
+    context: int = 80
+    """Words read; the rest of a longer text is left out."""
+    image_size: int = 128
+    """Pictures are resized to this side; a multiple of 32."""
+    image_widths: tuple[int, ...] = (32, 64, 128, 256)
+    """Channels at 1/4, 1/8, 1/16 and 1/32 of the side."""
+
+
+class CompactEncoder(nn.Module):
+    """Words or pictures → unit vectors [N, embedding_dim] (see `TextImageEncoder`)."""
+
+    def __init__(self, config: CompactConfig) -> None:
+        """Build an untrained encoder."""
+        super().__init__()
+        self.config = config
+        self.embedding_dim = config.embedding_dim
+        self.vocabulary = Vocabulary(config.words, config.aliases)
+        self.text = TextTower(config, len(self.vocabulary))
+        self.image = ImageTower(config)
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """N texts → embeddings [N, embedding_dim]."""
+        return self.encode_tokens(self.tokenize(texts))
+
+    def encode_tokens(self, tokens: Tensor) -> Tensor:
+        """Word ids [N, L], padded with `PADDING` behind → embeddings [N, embedding_dim]."""
+        return F.normalize(self.text(tokens).float(), dim=1)
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        """Images [N, 3, H, W] in [-1, 1], any size → embeddings [N, embedding_dim]; differentiable.
+
+        Raises:
+            ArgumentError: The images have another shape.
+        """
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise ArgumentError(
+                f"images have shape {list(images.shape)}, expected [N, 3, H, W] in [-1, 1]"
+            )
+        size = self.config.image_size
+        if images.shape[2:] != (size, size):
+            images = F.interpolate(
+                images, (size, size), mode="bilinear", antialias=True, align_corners=False
+            )
+        return F.normalize(self.image(images).float(), dim=1)
+
+    def tokenize(self, texts: Sequence[str]) -> Tensor:
+        """N texts → word ids [N, L], padded behind, cut off after `config.context` words."""
+        if isinstance(texts, str):
+            raise ArgumentError(f"got one text, expected a list of texts; write [{texts[:40]!r}]")
+        rows = [self.vocabulary.encode(text)[: self.config.context] or [UNKNOWN] for text in texts]
+        tokens = torch.full((len(rows), max(map(len, rows), default=1)), PADDING)
+        for row, ids in zip(tokens, rows, strict=True):
+            row[: len(ids)] = torch.tensor(ids)
+        return tokens.to(self.text.positions.device)
+
+    def unknown_words(self, text: str) -> list[str]:
+        """The words of `text` that the encoder has never seen, in order, once each."""
+        return self.vocabulary.unknown_words(text)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> CompactEncoder:
+        """Load an encoder in evaluation mode, its parameters frozen.
+
+        Raises:
+            CheckpointError: The folder holds no such encoder, or a damaged one.
+        """
+        folder = Path(folder)
+        encoder = cls(_read_compact_config(folder))
+        expected = {name: value.shape for name, value in encoder._stored().items()}
+        encoder.load_state_dict(read_tensors(folder, expected), strict=False)
+        return encoder.eval().requires_grad_(False)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write `config.json` and `model.safetensors` (fp16)."""
+        write_folder(Path(folder), {"type": TYPE, **asdict(self.config)}, self._stored())
+
+    def _stored(self) -> dict[str, Tensor]:
+        state: dict[str, Tensor] = self.state_dict()
+        return {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
+
+
+def _read_compact_config(folder: Path) -> CompactConfig:
+    content: dict[str, Any] = read_config(folder)
+    known = {item.name for item in fields(CompactConfig)}
+    if content.pop("type") != TYPE or content.keys() != known:
+        raise CheckpointError(
+            f"wrong configuration: {folder} holds no {TYPE!r} encoder of this version; expected "
+            f"the keys type, {', '.join(sorted(known))}; save it again with save_pretrained"
+        )
+    content["words"] = tuple(content["words"])
+    content["image_widths"] = tuple(content["image_widths"])
+    return CompactConfig(**content)
+
+
+class TextTower(nn.Module):
+    """A pre-norm transformer over words; the mean of its outputs, projected.
+
+    Texts differ much in length, so all but attention runs over the words alone, without padding.
+    """
+
+    def __init__(self, config: CompactConfig, vocabulary_size: int) -> None:
+        """Build an untrained tower for word ids below `vocabulary_size`."""
+        super().__init__()
+        width = config.text_width
+        self.words = nn.Embedding(vocabulary_size, width)
+        self.positions = nn.Parameter(torch.randn(config.context, width) * 0.02)
+        self.layers = nn.ModuleList(
+            _TransformerLayer(width, config.text_heads) for _ in range(config.text_layers)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.out = nn.Linear(width, config.embedding_dim)
+        nn.init.normal_(self.words.weight, std=0.05)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Word ids [N, L] → [N, embedding_dim], not normalised."""
+        mask = tokens != PADDING
+        rows, places = mask.nonzero(as_tuple=True)
+        x = self.words(tokens[mask]) + self.positions[places]
+        for layer in self.layers:
+            x = layer(x, mask)
+        x = self.norm(x)
+        total = x.new_zeros(len(tokens), x.shape[1]).index_add(0, rows, x)
+        mean = total / mask.sum(1, keepdim=True).clamp(min=1)
+        return self.out(mean)  # type: ignore[no-any-return]
+
+
+class _TransformerLayer(nn.Module):
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attention_norm = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.attention_out = nn.Linear(width, width)
+        self.feed_norm = nn.LayerNorm(width)
+        self.feed_in = nn.Linear(width, 2 * width)
+        self.feed_out = nn.Linear(2 * width, width)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Words x [W, width] of the places that are True in mask [N, L] → [W, width]."""
+        qkv = self.qkv(self.attention_norm(x))
+        padded = qkv.new_zeros(*mask.shape, qkv.shape[1])
+        padded[mask] = qkv
+        q, k, v = padded.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None, :])
+        x = x + self.attention_out(mixed.transpose(1, 2).flatten(2)[mask])
+        fed: Tensor = self.feed_out(F.gelu(self.feed_in(self.feed_norm(x))))
+        return x + fed
+
+
+class ImageTower(nn.Module):
+    """A residual network (He et al., 2015, arXiv 1512.03385) on 4×4 patches.
+
+    The last map is flattened, not pooled, since a hat and a beard differ by their place.
+    """
+
+    def __init__(self, config: CompactConfig) -> None:
+        """Build an untrained tower."""
+        super().__init__()
+        first, *later = config.image_widths
+        stages: list[nn.Module] = [nn.PixelUnshuffle(4), nn.Conv2d(48, first, 1)]
+        before = first
+        for width in later:
+            stages += [_Down(before, width), _Residual(width)]
+            before = width
+        self.trunk = nn.Sequential(*stages)
+        side = config.image_size // (4 * 2 ** len(later))
+        self.out = nn.Linear(before * side * side, config.embedding_dim)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [N, 3, image_size, image_size] → [N, embedding_dim], not normalised."""
+        return self.out(self.trunk(images.clamp(-1, 1)).flatten(1))  # type: ignore[no-any-return]
+
+
+class _Down(nn.Module):
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.norm(self.convolution(x)))
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.first_norm = nn.BatchNorm2d(width)
+        self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm2d(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = F.relu(self.first_norm(self.first(x)))
+        return F.relu(x + self.second_norm(self.second(hidden)))

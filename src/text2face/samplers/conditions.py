@@ -1,0 +1,215 @@
+"""From a text embedding to a condition: bridges over the modality gap.
+
+The sampler is trained on image embeddings, and text embeddings lie elsewhere in the same space, so
+that a text's own embedding is a condition that the sampler has never seen. A recipe is one or more
+steps joined by "+", applied in order, such as "shift+neighbours+pull":
+
+- `text`: the embedding as it is.
+- `shift`: minus the mean of texts, plus the mean of images (C³, arXiv 2401.08567).
+- `noise`: a random direction is added (LAFITE, arXiv 2111.13792, equation 5).
+- `neighbours`: a random convex sum of images near the text (arXiv 2209.03953, section 3.3).
+- `project`: the mean of all images, weighted by their nearness (DeCap, arXiv 2303.03032).
+- `draw`: one image, drawn at random from those near the text.
+- `pull`: the condition is turned towards the text until it is as near as the nearest images are.
+
+Everything random comes from numpy's `RandomState` of each item's own seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from text2face.errors import ArgumentError
+
+__all__ = ["STEPS", "ConditionBank", "check_condition", "make_condition"]
+
+NOISE_SCALE: Final = 0.5
+NEIGHBOURS: Final = 50
+"""K of the paper, and how many images `draw` chooses from on average."""
+CHOSEN: Final = 10
+"""M of the paper."""
+DIRICHLET_ALPHA: Final = 0.2
+TEMPERATURE: Final = 0.02
+PULL_RANK: Final = 10
+"""`pull` reaches the cosine of this neighbour."""
+
+
+@dataclass(frozen=True)
+class ConditionBank:
+    """Image embeddings to find neighbours in, and where the two modalities lie."""
+
+    embeddings: Tensor
+    """[B, D], L2-normalised."""
+    image_mean: Tensor
+    """The mean of normalised image embeddings [D]."""
+    text_mean: Tensor
+    """The mean of normalised text embeddings [D]; equal to `image_mean` where there is no gap."""
+
+    def to(self, like: Tensor) -> ConditionBank:
+        """The bank with the device and number type of `like`."""
+        return ConditionBank(
+            self.embeddings.to(like), self.image_mean.to(like), self.text_mean.to(like)
+        )
+
+
+@dataclass(frozen=True)
+class _State:
+    """What the steps hand on."""
+
+    text: Tensor
+    """What the condition should come near to [N, D]: the text, shifted if `shift` came first."""
+    condition: Tensor
+    """[N, D]."""
+    bank: ConditionBank | None
+
+
+_Step = Callable[[_State, Sequence[np.random.RandomState]], _State]
+
+
+def check_condition(name: str) -> tuple[str, ...]:
+    """Split a recipe into its steps.
+
+    Raises:
+        ArgumentError: It names a step that there is not.
+    """
+    steps = tuple(step.strip() for step in name.split("+"))
+    if unknown := [step for step in steps if step not in STEPS]:
+        raise ArgumentError(
+            f"unknown condition {unknown[0]!r} in {name!r}, expected one or more of "
+            f"{', '.join(STEPS)}, joined by +"
+        )
+    return steps
+
+
+def make_condition(
+    name: str, embedding: Tensor, *, bank: ConditionBank | None, seeds: Sequence[int]
+) -> Tensor:
+    """Turn text embeddings into conditions for a sampler.
+
+    Args:
+        name: The recipe, see the module.
+        embedding: Text embeddings [N, D] or one for all [D]; normalised here.
+        bank: The images known to the sampler; only "text" and "noise" can do without.
+        seeds: N whole numbers from 0 to 2³² - 1, one for each item.
+
+    Returns:
+        Conditions [N, D], L2-normalised.
+
+    Raises:
+        ArgumentError: The recipe is unknown or needs a bank, or the numbers of items differ.
+    """
+    steps = check_condition(name)
+    if embedding.ndim == 1:
+        embedding = embedding.expand(len(seeds), -1)
+    if embedding.ndim != 2 or len(embedding) != len(seeds):
+        raise ArgumentError(
+            f"the embeddings are {list(embedding.shape)}, expected [{len(seeds)}, D], "
+            "one for each seed"
+        )
+    if bank is None and (needy := [step for step in steps if step not in ("text", "noise")]):
+        raise ArgumentError(
+            f"the condition {needy[0]!r} needs a bank of image embeddings, and this sampler has "
+            "none; use 'text', or a sampler saved with a bank"
+        )
+    text = F.normalize(embedding.float(), dim=1)
+    # The second word keeps these draws apart from z, which is drawn from the seed alone.
+    randoms = [np.random.RandomState([seed, 1]) for seed in seeds]
+    state = _State(text, text, None if bank is None else bank.to(text))
+    for step in steps:
+        state = STEPS[step](state, randoms)
+    return F.normalize(state.condition, dim=1)
+
+
+def _bank(state: _State) -> ConditionBank:
+    if state.bank is None:
+        raise ArgumentError("this condition needs a bank of image embeddings")
+    return state.bank
+
+
+def _text(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
+    return state
+
+
+def _shift(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
+    bank = _bank(state)
+    shifted = F.normalize(state.condition - bank.text_mean + bank.image_mean, dim=1)
+    return _State(shifted, shifted, bank)
+
+
+def _noise(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
+    drawn = np.stack([random.randn(state.condition.shape[1]) for random in randoms])
+    direction = F.normalize(torch.from_numpy(drawn).to(state.condition), dim=1)
+    noisy = F.normalize(state.condition + NOISE_SCALE * direction, dim=1)
+    return _State(state.text, noisy, state.bank)
+
+
+def _neighbours(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
+    bank = _bank(state)
+    count = min(NEIGHBOURS, len(bank.embeddings))
+    nearest = (state.condition @ bank.embeddings.T).topk(count, dim=1).indices
+    sums = []
+    for rows, random in zip(nearest, randoms, strict=True):
+        near = F.normalize(bank.embeddings[rows], dim=1)
+        chosen = near[_farthest_points(near, min(CHOSEN, count), first=random.randint(count))]
+        weights = random.dirichlet([DIRICHLET_ALPHA] * len(chosen))
+        sums.append(torch.from_numpy(weights).to(chosen) @ chosen)
+    return _State(state.text, F.normalize(torch.stack(sums), dim=1), bank)
+
+
+def _farthest_points(points: Tensor, count: int, first: int) -> list[int]:
+    """Greedily choose `count` of the unit vectors [K, D], each far from those before it."""
+    chosen = [first]
+    nearness = points @ points[first]
+    while len(chosen) < count:
+        chosen.append(int(nearness.argmin()))
+        nearness = torch.maximum(nearness, points @ points[chosen[-1]])
+    return chosen
+
+
+def _project(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
+    bank = _bank(state)
+    mean = _nearness(state.condition, bank) @ bank.embeddings
+    return _State(state.text, F.normalize(mean, dim=1), bank)
+
+
+def _nearness(condition: Tensor, bank: ConditionBank) -> Tensor:
+    """How likely each image is given the text, as a contrastive encoder sees it: [N, B]."""
+    return (condition @ bank.embeddings.T / TEMPERATURE).softmax(dim=1)
+
+
+def _draw(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
+    bank = _bank(state)
+    shares = _nearness(state.condition, bank).double().cumsum(dim=1)
+    points = torch.tensor([[random.rand()] for random in randoms]).to(shares) * shares[:, -1:]
+    rows = torch.searchsorted(shares, points).flatten().clamp(max=len(bank.embeddings) - 1)
+    return _State(state.text, bank.embeddings[rows], bank)
+
+
+def _pull(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
+    """Turn the condition in the plane of condition and text until cos(condition, text) suffices."""
+    bank = _bank(state)
+    rank = min(PULL_RANK, len(bank.embeddings))
+    wanted = (state.text @ bank.embeddings.T).topk(rank, dim=1).values[:, -1:]
+    condition = F.normalize(state.condition, dim=1)
+    cosine = (condition * state.text).sum(dim=1, keepdim=True)
+    across = F.normalize(condition - cosine * state.text, dim=1)
+    turned = wanted * state.text + (1 - wanted.square()).clamp(min=0).sqrt() * across
+    return _State(state.text, torch.where(cosine < wanted, turned, condition), bank)
+
+
+STEPS: Final[dict[str, _Step]] = {
+    "text": _text,
+    "shift": _shift,
+    "noise": _noise,
+    "neighbours": _neighbours,
+    "project": _project,
+    "draw": _draw,
+    "pull": _pull,
+}

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from benchmarks import samplers as comparison
+from recipes import train_sampler
+from recipes.faces.attributes import DETAILS, LABELS
+from recipes.train_judge import Judge, JudgeConfig
+from tests import tiny
+from text2face.samplers.cvae import CVAESampler
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    tiny.register()
+    tiny.TinyGenerator().save_pretrained(tmp_path / "model" / "generator")
+    tiny.TinyEncoder().save_pretrained(tmp_path / "model" / "encoder")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    random = np.random.RandomState(0)
+    records = []
+    for _ in range(60):
+        drawn = {name: classes[random.randint(len(classes))] for name, classes in LABELS.items()}
+        records.append({**dict.fromkeys(DETAILS), **drawn, "hair_style": "long"})
+    (folder / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    np.save(folder / "images.npy", random.randint(0, 255, (60, 32, 32, 3)).astype(np.uint8))
+    return folder
+
+
+def test_one_command_makes_pairs_trains_and_resumes(model: Path, data: Path) -> None:
+    arguments = ["--generator", model / "generator", "--encoder", model / "encoder"]
+    arguments += ["--out", model / "sampler", "--work", data / "work"]
+    arguments += ["--records", data / "records.jsonl", "--count", 40, "--bank", 20]
+    arguments += ["--batch-size", 8, "--width", 16, "--depth", 1, "--code-dim", 4]
+    for minutes in (1e-4, 2e-4):
+        run = CliRunner().invoke(
+            train_sampler.main, [*map(str, arguments), "--minutes", str(minutes)]
+        )
+        assert run.exit_code == 0, run.output
+        assert "saved" in run.output
+    sampler = CVAESampler.from_pretrained(model / "sampler")
+    assert sampler.bank is not None
+    assert sampler.bank.embeddings.shape == (20, 16)
+    assert (data / "work" / "checkpoint.pt").exists()
+
+
+def test_prompts_may_come_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "prompts.txt"
+    path.write_text("an old man\n\n a woman \n")
+    assert train_sampler.read_texts(path, tmp_path / "none") == ["an old man", "a woman"]
+
+
+def test_variants_are_compared(model: Path, data: Path) -> None:
+    judge = Judge(JudgeConfig(resolution=32, width=8, feature_dim=16))
+    judge.save_pretrained(data / "judge")
+    arguments = ["--model", model, "--judge", data / "judge", "--train", data, "--test", data]
+    arguments += ["--work", data / "work", "--variants", "plain", "--conditions", "text,shift+pull"]
+    arguments += ["--minutes", 1e-3, "--pairs", 40, "--bank", 20, "--prompts", 3, "--faces", 12]
+    run = CliRunner().invoke(comparison.main, [*map(str, arguments), "--diverse", "1", "2"])
+    assert run.exit_code == 0, run.output
+    assert "| plain | text |" in run.output
+    assert "| plain | shift+pull |" in run.output

@@ -29,7 +29,7 @@ from text2face.training.pseudo_text import PseudoTextConfig
 MEANS = PseudoTextConfig(average=0.7, dropout=0.05)
 # What differs from the defaults: of the sampler, of the training.
 VARIANTS: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "plain": ({"architecture": "plain"}, {}),
+    "plain": ({"architecture": "plain", "depth": 4}, {}),
     "residual": ({}, {}),
     "noise": ({}, {"pseudo_text": PseudoTextConfig(noise=1.0)}),
     "means": ({}, {"pseudo_text": MEANS}),

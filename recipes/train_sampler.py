@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from recipes.faces.captions import caption
+from recipes.generator.mapping import exact
 from text2face._loading import load_component
 from text2face.encoders.base import TextImageEncoder
 from text2face.samplers.conditions import ConditionBank
@@ -100,6 +101,7 @@ def train_with_progress(
 @click.option(
     "--encoder", "encoder_folder", type=Path, default=BUNDLED / "encoder", show_default=True
 )
+@click.option("--run", type=Path, help="The generator's training run, to draw exact latents from.")
 @click.option("--out", type=Path, default=BUNDLED / "sampler", show_default=True)
 @click.option(
     "--work",
@@ -123,7 +125,7 @@ def train_with_progress(
     show_default=True,
 )
 @click.option("--width", type=int, default=512, show_default=True)
-@click.option("--depth", type=int, default=4, show_default=True)
+@click.option("--depth", type=int, default=3, show_default=True)
 @click.option("--code-dim", type=int, default=128, show_default=True)
 @click.option("--residual-dim", type=int, default=0, show_default=True)
 @click.option("--batch-size", type=int, default=256, show_default=True)
@@ -141,6 +143,7 @@ def train_with_progress(
 def main(
     generator_folder: Path,
     encoder_folder: Path,
+    run: Path | None,
     out: Path,
     work: Path,
     prompts: Path | None,
@@ -166,6 +169,8 @@ def main(
     seed: int,
 ) -> None:
     generator = load_component("generator", generator_folder)
+    if run is not None:
+        generator = exact(generator, run)
     encoder = load_component("encoder", encoder_folder)
     texts = read_texts(prompts, records)
     pairs = collect_pairs(generator, encoder, work / "pairs", count, seed, pair_batch)

@@ -2,15 +2,16 @@
 
     python -m recipes.generator.mapping --run runs/generator --out src/text2face/bundled/generator
 
-A face is a fixed function of z ~ N(0, I) (`recipes.faces.identity`), and its latent a linear
-function of its renderer parameters; the network learns the way from one to the other on as many z
-as there is time for, without an image.
+A face is a fixed function of z ~ N(0, I), and its latent a linear function of its renderer
+parameters; the network learns the way from one to the other on as many z as there is time for,
+without an image.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -19,7 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recipes.faces.identity import Z_DIM, sample
+from recipes.faces import odds
+from recipes.faces.identity import Z_DIM, Draws, Identity, Option, read
 from recipes.faces.parameters import parameters
 from recipes.generator.train import Parameters, new_generator
 from text2face.generators.layers import StyledConv, ToRGB
@@ -27,6 +29,25 @@ from text2face.generators.stylegan2 import Mapping, StyleGAN2
 
 LIFT = 3.0
 RATE = 0.1  # times the mapping network's multiplier of 0.1
+
+
+class Thresholds(Draws):
+    """Reads the same faces with the same odds, but a choice takes one component and cuts it up.
+
+    Thresholds of single components are far easier to learn than which of many is the largest.
+    """
+
+    def choice(self, table: odds.Odds) -> str:
+        shares = np.cumsum(list(table.values()))
+        return list(table)[int((shares < self.uniform() * shares[-1]).sum())]
+
+    def any_of(self, options: Sequence[Option]) -> Option:
+        return options[int(self.uniform() * len(options))]
+
+
+def sample(z: np.ndarray) -> Identity:
+    """The face of z [Z_DIM], as the generator means it."""
+    return read(Thresholds(z))
 
 
 def draw(start: int) -> np.ndarray:
@@ -53,6 +74,19 @@ def load(run: Path) -> tuple[StyleGAN2, Parameters]:
             {k.removeprefix(prefix): v for k, v in average.items() if k.startswith(prefix)}
         )
     return generator, embedding.requires_grad_(False)
+
+
+class ExactMapping(Mapping):
+    """The function that the mapping network approximates: z → identity → parameters → w."""
+
+    def __init__(self, generator: StyleGAN2, embedding: Parameters) -> None:
+        super().__init__(generator.config)
+        self.w_avg.copy_(generator.mean_latent)
+        self.embedding = embedding
+
+    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        values = np.stack([parameters(sample(row)) for row in z.double().numpy()])
+        return self.embedding(torch.from_numpy(values))  # type: ignore[no-any-return]
 
 
 def lift(generator: StyleGAN2, embedding: Parameters) -> None:
@@ -107,6 +141,14 @@ def train(
                 f"held out {100 * error.item():.1f} % of the variance",
                 flush=True,
             )
+
+
+def exact(generator: StyleGAN2, run: Path) -> StyleGAN2:
+    """Put the exact mapping of a training run into the generator that came of it."""
+    embedding = load(run)[1]
+    embedding.dense.bias.data += LIFT / embedding.dense.bias_gain
+    generator.mapping = ExactMapping(generator, embedding)
+    return generator.requires_grad_(False)
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ class CVAESamplerConfig:
     """The decoder: "plain" as in the paper, or residual blocks that the condition modulates."""
     width: int = 512
     """Size of the hidden layers."""
-    depth: int = 4
+    depth: int = 3
     """Hidden layers ("plain") or residual blocks ("residual")."""
     bank_size: int = 0
     """Image embeddings kept for `samplers.conditions`; 0 = no bank."""

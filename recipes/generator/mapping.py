@@ -2,16 +2,15 @@
 
     python -m recipes.generator.mapping --run runs/generator --out src/text2face/bundled/generator
 
-A face is a fixed function of z ~ N(0, I), and its latent a linear function of its renderer
-parameters; the network learns the way from one to the other on as many z as there is time for,
-without an image.
+A face is a fixed function of z ~ N(0, I) (`recipes.faces.identity`), and its latent a linear
+function of its renderer parameters; the network learns the way from one to the other on as many z
+as there is time for, without an image.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -20,8 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recipes.faces import odds
-from recipes.faces.identity import Z_DIM, Draws, Identity, Option, read
+from recipes.faces.identity import Z_DIM, sample
 from recipes.faces.parameters import parameters
 from recipes.generator.train import Parameters, new_generator
 from text2face.generators.layers import StyledConv, ToRGB
@@ -29,25 +27,6 @@ from text2face.generators.stylegan2 import Mapping, StyleGAN2
 
 LIFT = 3.0
 RATE = 0.1  # times the mapping network's multiplier of 0.1
-
-
-class Thresholds(Draws):
-    """Reads the same faces with the same odds, but a choice takes one component and cuts it up.
-
-    Thresholds of single components are far easier to learn than which of many is the largest.
-    """
-
-    def choice(self, table: odds.Odds) -> str:
-        shares = np.cumsum(list(table.values()))
-        return list(table)[int((shares < self.uniform() * shares[-1]).sum())]
-
-    def any_of(self, options: Sequence[Option]) -> Option:
-        return options[int(self.uniform() * len(options))]
-
-
-def sample(z: np.ndarray) -> Identity:
-    """The face of z [Z_DIM], as the generator means it."""
-    return read(Thresholds(z))
 
 
 def draw(start: int) -> np.ndarray:

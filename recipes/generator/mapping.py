@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recipes.faces.identity import Z_DIM, sample
 from recipes.faces.parameters import parameters
-from recipes.generator.train import Parameters, new_generator
+from recipes.generator.train import Parameters, new_generator, part
 from text2face.generators.layers import StyledConv, ToRGB
 from text2face.generators.stylegan2 import Mapping, StyleGAN2
 
@@ -47,11 +47,8 @@ def load(run: Path) -> tuple[StyleGAN2, Parameters]:
     average |= {k: v for k, v in state["trained"].items() if k.startswith("embedding.")}
     generator = new_generator()
     embedding = Parameters(average["embedding.mean"].numel(), generator.w_dim)
-    for name, module in (("synthesis", generator.synthesis), ("embedding", embedding)):
-        prefix = name + "."
-        module.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in average.items() if k.startswith(prefix)}
-        )
+    generator.synthesis.load_state_dict(part(average, "synthesis"))
+    embedding.load_state_dict(part(average, "embedding"))
     return generator, embedding.requires_grad_(False)
 
 
@@ -60,6 +57,7 @@ class ExactMapping(Mapping):
 
     def __init__(self, generator: StyleGAN2, embedding: Parameters) -> None:
         super().__init__(generator.config)
+        self.layers = nn.Sequential()
         self.w_avg.copy_(generator.mean_latent)
         self.embedding = embedding
 

@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -120,6 +122,12 @@ def discriminator_loss(
     return loss
 
 
+def part(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors of one network among those of several."""
+    prefix = name + "."
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
 def new_generator() -> StyleGAN2:
     """The generator before training."""
     generator = StyleGAN2(
@@ -170,6 +178,19 @@ class Trainer:
         temporary = self.out / "checkpoint.tmp"
         torch.save(self.state(), temporary)
         os.replace(temporary, self.out / "checkpoint.pt")
+
+    def begin(self, path: Path) -> None:
+        """Start from the networks of an earlier training, see `--keep`."""
+        state = {k: v.float() for k, v in load_file(path, device=self.device).items()}
+        self.trained.load_state_dict(part(state, "trained"))
+        self.discriminator.load_state_dict(part(state, "discriminator"))
+        self.average = {k: v.clone() for k, v in self.trained.state_dict().items()}
+
+    def keep(self, path: Path) -> None:
+        """Write the averaged networks in fp16, small enough to be kept for another training."""
+        state = {f"trained.{k}": v for k, v in self.average.items()}
+        state |= {f"discriminator.{k}": v for k, v in self.discriminator.state_dict().items()}
+        save_file({k: v.half().contiguous().cpu() for k, v in state.items()}, path)
 
     def resume(self) -> None:
         path = self.out / "checkpoint.pt"
@@ -276,6 +297,10 @@ def main() -> None:
         metavar="N",
         help="images of regression at 32, 64, 128 px, and of the adversarial stage",
     )
+    parser.add_argument(
+        "--start", type=Path, help="begin with the networks in this file, such as start.safetensors"
+    )
+    parser.add_argument("--keep", type=Path, help="only write the networks of a run to this file")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=0)
     arguments = parser.parse_args()
@@ -291,7 +316,12 @@ def main() -> None:
     trainer = Trainer(
         Faces(arguments.data, arguments.batch), arguments.out, stages, arguments.device
     )
+    if arguments.start:
+        trainer.begin(arguments.start)
     trainer.resume()
+    if arguments.keep:
+        trainer.keep(arguments.keep)
+        return
     stopped = False
 
     def stop(*_: object) -> None:

@@ -312,7 +312,8 @@ def test_running_out_of_memory_is_one_line(
 
 
 SLOW = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits it ignored
 from tests import tiny
 tiny.register()
 paint = tiny.TinyGenerator.synthesize

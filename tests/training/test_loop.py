@@ -93,7 +93,7 @@ def test_consistency_brings_samples_nearer_to_their_condition() -> None:
 
 def test_the_time_is_kept(tmp_path: Path) -> None:
     seen: list[Progress] = []
-    training = TrainingConfig(minutes=1 / 600, batch_size=16, bfloat16=True)
+    training = TrainingConfig(minutes=1 / 30, batch_size=16, bfloat16=True)
     train_sampler(make_pairs(200), make_config(), training, on_step=seen.append)
     assert seen[-1].share == 1
     assert len(seen) > 1

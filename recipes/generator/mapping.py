@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from recipes.faces.identity import Z_DIM, sample
 from recipes.faces.parameters import parameters
 from recipes.generator.train import Parameters, new_generator, part
+from text2face._folders import atomic_file
 from text2face.generators.layers import StyledConv, ToRGB
 from text2face.generators.stylegan2 import Mapping, StyleGAN2
 
@@ -40,7 +41,7 @@ def normals(start: int) -> np.ndarray:
 
 
 def load(run: Path) -> tuple[StyleGAN2, Parameters]:
-    """The averaged synthesis network of a training run, and the latents it was trained with."""
+    """The averaged synthesis network of a training run and its latents, lifted."""
     state = torch.load(run / "checkpoint.pt", weights_only=True)
     average = state["average"]
     # What the average follows; the adversarial stage holds it still.
@@ -49,6 +50,7 @@ def load(run: Path) -> tuple[StyleGAN2, Parameters]:
     embedding = Parameters(average["embedding.mean"].numel(), generator.w_dim)
     generator.synthesis.load_state_dict(part(average, "synthesis"))
     embedding.load_state_dict(part(average, "embedding"))
+    lift(generator, embedding)
     return generator, embedding.requires_grad_(False)
 
 
@@ -122,9 +124,7 @@ def train(
 
 def exact(generator: StyleGAN2, run: Path) -> StyleGAN2:
     """Put the exact mapping of a training run into the generator that came of it."""
-    embedding = load(run)[1]
-    embedding.dense.bias.data += LIFT / embedding.dense.bias_gain
-    generator.mapping = ExactMapping(generator, embedding)
+    generator.mapping = ExactMapping(generator, load(run)[1])
     return generator.requires_grad_(False)
 
 
@@ -138,12 +138,13 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     generator, embedding = load(arguments.run)
-    lift(generator, embedding)
     cache = arguments.run / f"identities-{arguments.identities}.npz"
     starts = range(0, arguments.identities, 1000)
     if not cache.exists():
         with Pool(arguments.jobs) as pool:
-            np.savez(cache, parameters=np.concatenate(pool.map(draw, starts)))
+            drawn = np.concatenate(pool.map(draw, starts))
+        with atomic_file(cache) as file:
+            np.savez(file, parameters=drawn)
     values = torch.from_numpy(np.load(cache)["parameters"])
     z = torch.from_numpy(np.concatenate([normals(s) for s in starts]).astype(np.float16))
     train(generator, embedding, z, values, arguments.steps, arguments.batch)

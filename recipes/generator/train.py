@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import signal
 import sys
 import time
@@ -25,11 +24,12 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recipes.generator.networks import Discriminator
+from text2face._folders import atomic_file
 from text2face.generators.layers import Dense
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
@@ -175,9 +175,8 @@ class Trainer:
         }
 
     def save(self) -> None:
-        temporary = self.out / "checkpoint.tmp"
-        torch.save(self.state(), temporary)
-        os.replace(temporary, self.out / "checkpoint.pt")
+        with atomic_file(self.out / "checkpoint.pt") as file:
+            torch.save(self.state(), file)
 
     def begin(self, path: Path) -> None:
         """Start from the networks of an earlier training, see `--keep`."""
@@ -190,7 +189,8 @@ class Trainer:
         """Write the averaged networks in fp16, small enough to be kept for another training."""
         state = {f"trained.{k}": v for k, v in self.average.items()}
         state |= {f"discriminator.{k}": v for k, v in self.discriminator.state_dict().items()}
-        save_file({k: v.half().contiguous().cpu() for k, v in state.items()}, path)
+        with atomic_file(path) as file:
+            file.write(save({k: v.half().contiguous().cpu() for k, v in state.items()}))
 
     def resume(self) -> None:
         path = self.out / "checkpoint.pt"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.encoder import embed_texts
 from recipes.faces.attributes import LABELS
 from recipes.faces.captions import caption
 from recipes.train_judge import Judge, read_labels, to_tensor
@@ -136,13 +137,9 @@ def share_right(met: Mapping[str, NDArray[np.bool_]]) -> float:
 
 
 @torch.inference_mode()
-def embed(pipe: TextToFace, texts: Sequence[str], batch_size: int = 250) -> Tensor:
+def embed(pipe: TextToFace, texts: Sequence[str]) -> Tensor:
     """Texts → embeddings [N, D] in batches, without the prompt syntax."""
-    parts = [
-        pipe.encoder.encode_text(list(texts[start : start + batch_size]))
-        for start in range(0, len(texts), batch_size)
-    ]
-    return F.normalize(torch.cat(parts).float(), dim=1)
+    return F.normalize(embed_texts(pipe.encoder, texts).float(), dim=1)
 
 
 @torch.inference_mode()

@@ -67,10 +67,10 @@ class Assets:
 
     @cached_property
     def brightness(self) -> dict[str, float]:
-        """The median luminance of each hair and cloth texture, where it is solid."""
+        """The median luminance of each texture of hair, cloth and skin, where it is solid."""
         out = {}
         for name, index in self.texture_index.items():
-            if name.startswith(("hair/", "suit/")):
+            if name.startswith(("hair/", "suit/", "skin/")):
                 texture = self.textures[index]
                 out[name] = float(np.median(luminance(texture)[texture[..., 3] > 128]))
         return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,7 +43,7 @@ _PAIRED_SIZES: Final = (
 )  # fmt: skip
 
 FEATURES: Final = (
-    *(Feature(name, 0.18, 0.55, "decr", "incr") for name in _SIZES),
+    *(Feature(name, 0.15, 0.45, "decr", "incr") for name in _SIZES),
     Feature("nose-point", 0.20, 0.6, "down", "up"),
     Feature("nose-base", 0.20, 0.6, "down", "up"),
     Feature("nose-curve", 0.20, 0.6, "concave", "convex"),
@@ -71,4 +72,20 @@ FEMALE_BIAS: Final = {
 MALE_BIAS: Final = {
     "chin-width": 0.08, "chin-bones": 0.10, "neck-scale-horiz": 0.12, "eyebrows-angle": 0.22,
     "eyebrows-trans": 0.14,
+}  # fmt: skip
+# What tells the ages apart besides the body of that age.
+AGE_BIAS: Final[Mapping[str, Mapping[str, float]]] = {
+    "child": {
+        "head-age": -0.5, "eye-scale": 0.35, "head-fat": 0.15, "cheek-volume": 0.3,
+        "nose-scale-vert": -0.3, "nose-scale-depth": -0.2, "chin-height": -0.3,
+        "chin-prominent": -0.1, "neck-scale-horiz": -0.35, "mouth-scale-horiz": -0.15,
+        "forehead-scale-vert": 0.2, "nose-hump": -0.25,
+    },
+    "young": {"head-age": -0.15},
+    "middle-aged": {"head-age": 0.3, "mouth-laugh-lines": 0.3, "eye-bag": 0.25, "head-fat": 0.08},
+    "old": {
+        "head-age": 0.6, "mouth-laugh-lines": 0.4, "eye-bag": 0.5, "cheek-volume": -0.25,
+        "ear-scale": 0.25, "nose-scale-vert": 0.15, "mouth-upperlip-volume": -0.2,
+        "eye-height2": -0.15,
+    },
 }  # fmt: skip

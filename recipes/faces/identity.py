@@ -1,8 +1,9 @@
 """z ~ N(0, I) → everything that decides how a face looks.
 
-Numbers are components of z, scaled and clipped. Choices take one component per option and pick by
-the Gumbel-max rule: the odds hold exactly, and the border between two options is smooth in z. z is
-read from left to right and every face reads all of it, so a component means the same for all.
+Numbers are components of z, scaled and clipped. A choice cuts one component at the quantiles of its
+odds. Where odds depend on who the face is, each group has a component of its own, so that all cuts
+stay where they are: a mapping network can learn them (`recipes.generator.mapping`). z is read from
+left to right and every face reads all of it, so a component means the same for all.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from recipes.faces import catalogue, odds, palette
 from recipes.faces.features import FEATURES
@@ -57,8 +58,8 @@ class Identity:
     # skin
     skin: str
     darkness: float
-    skin_tone: float  # -0.12..0.12
-    redness: float  # -0.1..0.1
+    skin_tone: float  # -0.06..0.06
+    redness: float  # -0.08..0.08
     gloss: float
     blush: float
     skin_texture: float
@@ -99,7 +100,7 @@ class Identity:
     light_azimuth: float
     light_azimuth_shift: float  # degrees
     light_elevation: float
-    light_warmth: float  # -0.12..0.12
+    light_warmth: float  # -0.1..0.1
     rim_light: float
 
     def skin_textures(self) -> tuple[str, str]:
@@ -117,6 +118,7 @@ class Draws:
     def __init__(self, z: NDArray[np.float64]) -> None:
         self._z = z
         self.used = 0
+        self.cuts: dict[int, NDArray[np.float64]] = {}  # of the components that choices read
 
     def take(self, count: int = 1) -> NDArray[np.float64]:
         self.used += count
@@ -129,20 +131,30 @@ class Draws:
         return float(ndtr(self.take()[0]))
 
     def happens(self, probability: float) -> bool:
-        return self.uniform() < probability
+        return self.choice({"yes": probability, "no": 1 - probability}) == "yes"
 
     def choice(self, table: odds.Odds) -> str:
         """Draws a key with probability proportional to its value."""
         names = list(table)
-        uniform = np.clip(ndtr(self.take(len(names))), 1e-12, 1 - 1e-12)
-        gumbel = -np.log(-np.log(uniform))
-        share = np.array(list(table.values()), float)
-        share = share / share.sum()
-        score = np.where(share > 0, np.log(np.maximum(share, 1e-30)) + gumbel, -1e30)
-        return names[int(np.argmax(score))]
+        self.cuts[self.used] = cuts(table)
+        return names[int(np.searchsorted(self.cuts[self.used], self.take()[0], side="right"))]
 
     def any_of(self, options: Sequence[Option]) -> Option:
-        return options[int(np.argmax(self.take(len(options))))]
+        """Draws one of the options, all equally likely."""
+        return options[int(self.choice(odds.even(tuple(map(str, range(len(options)))))))]
+
+
+def cuts(table: odds.Odds) -> NDArray[np.float64]:
+    """Where the options of a table meet on a normal variable: [len(table) - 1], rising."""
+    shares = np.array(list(table.values()), float)
+    return np.asarray(ndtri(np.minimum(shares.cumsum() / shares.sum(), 1.0)[:-1]))
+
+
+def choices() -> dict[int, NDArray[np.float64]]:
+    """The components of z that choices read, each with its cuts."""
+    draws = Draws(np.zeros(Z_DIM))
+    read(draws)
+    return draws.cuts
 
 
 def draw(seed: int, index: int) -> NDArray[np.float64]:
@@ -168,23 +180,42 @@ def sample(z: NDArray[np.float64]) -> Identity:
 
 def read(d: Draws) -> Identity:
     """Reads a face. The order of the lines is the meaning of z: append, never reorder."""
-    gender = "female" if d.uniform() < 0.5 else "male"
+    gender = d.choice({"female": 0.5, "male": 0.5})
     age = d.choice(odds.AGES)
     ethnicity = d.choice(odds.ETHNICITIES)
-    female, child, old = gender == "female", age == "child", age == "old"
+    female, child = gender == "female", age == "child"
     dark_haired = ethnicity in odds.DARK_HAIRED
     weight, muscle = d.normal(0.42, 1.0), d.normal(0.3, 0.8)
     face_shape, face_shape_strength = d.choice(odds.FACE_SHAPES), 0.15 + 0.4 * d.uniform()
     expression, expression_strength = d.choice(odds.EXPRESSIONS), 0.75 + 0.25 * d.uniform()
     mouth_detail, brow_lift = d.uniform(), d.uniform()
     brows, lashes = d.any_of(catalogue.BROWS), d.any_of(catalogue.LASHES)
-    yaw, pitch, roll = d.normal(12, 30), d.normal(5.5, 13), d.normal(2.6, 8)
+    yaw, pitch, roll = d.normal(7.5, 20), d.normal(3.5, 9), d.normal(2, 6)
 
-    hair, mirrored = d.choice(odds.hair(gender, age, ethnicity)), d.happens(0.5)
-    fringe, length = d.uniform(), d.uniform()
+    cuts_of = {  # middle age wears its hair as the young do
+        (g, a): d.choice(odds.hair(g, a))
+        for g in ("female", "male")
+        for a in ("child", "young", "old")
+    }
+    hair = cuts_of[gender, "young" if age == "middle-aged" else age]
+    african_hair = d.choice(odds.AFRICAN_CURLS)
+    if ethnicity == "African" and african_hair != "other":
+        hair = african_hair
+    mirrored = d.happens(0.5)
+    fringe = d.happens(0.35)
+    length = d.choice({"1.0": 0.45, "0.6": 0.3, "0.28": 0.25})
     volume = (d.normal(1.0, 2.5), d.normal(1.0, 2.5), d.normal(1.0, 2.5))
     curl = d.uniform()
-    hair_color = d.choice(odds.hair_color(age, dark_haired))
+    hair_color, old, greying, dark = (
+        d.choice(table)
+        for table in (odds.HAIR_COLORS, odds.OLD_HAIR, odds.GREYING_HAIR, odds.DARK_HAIR)
+    )
+    if dark_haired and dark != "other":
+        hair_color = dark
+    if age == "middle-aged" and greying != "other":
+        hair_color = greying
+    if age == "old" and old != "other":
+        hair_color = old
     facial_hair, beard_length = d.choice(odds.FACIAL_HAIR), d.uniform()
 
     glasses = d.choice(odds.GLASSES)
@@ -193,10 +224,11 @@ def read(d: Draws) -> Identity:
     hat, hat_color = d.choice(odds.HATS), d.choice(odds.even(palette.CLOTH))
     any_eye, light_brown = d.choice(odds.EYE_COLORS), d.happens(0.2)
     dark_eyed = dark_haired or ethnicity == "Latino"
-    likes_makeup = d.uniform()
+    likes_makeup = d.choice({"always": 0.5, "with short hair": 0.3, "never": 0.2})
     lipstick = d.choice(odds.even(palette.LIPSTICK))
     eyeshadow, wears_eyeshadow = d.choice(odds.even(palette.EYESHADOW)), d.happens(0.5)
-    jewellery, freckled = d.uniform(), d.uniform()
+    earrings = d.choice({"none": 0.5, "stud": 0.3, "hoop": 0.2})
+    other_stud, freckled = d.happens(0.03), d.happens(0.2)
     female_suit = d.choice(odds.even(catalogue.FEMALE_SUITS))
     male_suit = d.choice(odds.even(catalogue.MALE_SUITS))
     clothes_color = d.choice(odds.even(palette.CLOTH))
@@ -204,13 +236,13 @@ def read(d: Draws) -> Identity:
     background = d.choice(odds.even(palette.BACKGROUND))
     slope, vignette = (d.normal(1.0, 2.0), d.normal(1.0, 2.0)), d.uniform()
     light, azimuth, elevation = d.choice(odds.LIGHTS), d.uniform(), d.uniform()
-    warmth, rim, azimuth_shift = d.normal(0.05, 0.12), d.uniform(), d.normal(10, 20)
+    warmth, rim, azimuth_shift = d.normal(0.04, 0.1), d.uniform(), d.normal(10, 20)
     mixture = [d.uniform(), d.uniform(), d.uniform()]
     mixed_skin = d.choice(odds.even(odds.SKINS))
     skin = odds.SKIN.get(ethnicity, mixed_skin)
     least, most = odds.DARKNESS[skin]
     darkness = least + (most - least) * d.uniform()
-    tone, redness, gloss = d.normal(0.06, 0.12), d.normal(0.04, 0.1), 0.5 + 0.7 * d.uniform()
+    tone, redness, gloss = d.normal(0.03, 0.06), d.normal(0.03, 0.08), 0.5 + 0.7 * d.uniform()
     blush, skin_texture = d.uniform(), d.uniform()
     age_detail, age_direction = d.uniform(), d.uniform()
     features = tuple(d.normal(feature.spread, feature.limit) for feature in FEATURES)
@@ -220,18 +252,16 @@ def read(d: Draws) -> Identity:
     bun = hair == "bun"
     if bun:
         hair = "short04"
-    makeup = female and not child and likes_makeup < (0.8 if hair in odds.SHORT_HAIR else 0.5)
-    if female and not child:
-        earrings = "none" if jewellery < 0.5 else "stud" if jewellery < 0.8 else "hoop"
-    else:
-        earrings = "stud" if jewellery > 0.97 else "none"
+    woman = female and not child
+    makeup = woman and (
+        likes_makeup == "always" or (likes_makeup != "never" and hair in odds.SHORT_HAIR)
+    )
+    if not woman:
+        earrings = "stud" if other_stud else "none"
     if hat == "headband" and hair in odds.TOO_FULL_FOR_A_HEADBAND:
         hat = "none"
-    bangs = hair in ("bob01", "bob02", "short03") or (hair == "braid01" and fringe < 0.35)
-    if hair == "long01":
-        hair_length = 1.0 if length < 0.45 else 0.6 if length < 0.75 else 0.28
-    else:
-        hair_length = 1.0
+    bangs = hair in ("bob01", "bob02", "short03") or (hair == "braid01" and fringe)
+    hair_length = float(length) if hair == "long01" else 1.0
     return Identity(
         gender=gender,
         age=age,
@@ -263,7 +293,7 @@ def read(d: Draws) -> Identity:
         gloss=gloss,
         blush=blush,
         skin_texture=skin_texture,
-        freckles=ethnicity == "Caucasian" and freckled < 0.2 and not old,
+        freckles=ethnicity == "Caucasian" and freckled and age != "old",
         hair=hair,
         hair_color=hair_color,
         bun=bun,

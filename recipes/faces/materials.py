@@ -17,6 +17,7 @@ from recipes.faces.shading import Paint
 
 _DYED: Final = ("pink", "blue", "purple", "green")
 _PALE: Final = ("platinum blond", "white")
+_WRINKLES: Final = {"child": 0.7, "young": 0.85, "middle-aged": 1.75, "old": 1.8}
 _BLACK: Final = np.zeros(3, np.float32)
 _TINTS: Final = {
     "Latino": (0.97, 0.92, 0.85),
@@ -75,6 +76,8 @@ def solid_paint(face: Identity, style: str, assets: Assets) -> Paint:
         dark_skin=assets.texture_index[dark_skin],
         darkness=f32(face.darkness),
         tint=_skin_tint(face, assets.skin_balance[light_skin]),
+        wrinkles=f32(_WRINKLES[face.age]),
+        skin_luminance=f32(assets.brightness[light_skin]),
         pores=f32(2 if face.age == "old" else 1),
         gloss=f32(face.gloss),
         freckles=f32(face.freckles),

@@ -9,7 +9,7 @@ import numpy as np
 from recipes.faces.arrays import Floats
 from recipes.faces.assets import Assets
 from recipes.faces.catalogue import ANCESTRIES
-from recipes.faces.features import FEATURES, FEMALE_BIAS, MALE_BIAS
+from recipes.faces.features import AGE_BIAS, FEATURES, FEMALE_BIAS, MALE_BIAS
 from recipes.faces.identity import Identity
 
 Weights = dict[str, float]
@@ -47,16 +47,16 @@ def _ages(face: Identity) -> Weights:
     """Shares of the child, young and old bodies."""
     detail = face.age_detail
     if face.age == "child":
-        child = 0.8 + 0.2 * detail
+        child = 1.05 + 0.2 * detail  # beyond the child of the meshes, who is in her teens
         return {"child": child, "young": 1 - child}
     if face.age == "young":
-        drift = 0.12 * detail
+        drift = 0.06 * detail
         return {"young": 1 - drift, "child" if face.age_direction < 0.4 else "old": drift}
     if face.age == "middle-aged":
-        old = 0.42 + 0.16 * detail
+        old = 0.56 + 0.12 * detail
         return {"young": 1 - old, "old": old}
-    young = 0.2 * detail
-    return {"old": 1 - young, "young": young}
+    old = 1.1 + 0.15 * detail
+    return {"old": old, "young": 1 - old}
 
 
 def _three_way(value: float, noun: str) -> Weights:
@@ -86,8 +86,9 @@ def _add_features(weights: Weights, face: Identity) -> None:
         strength = face.face_shape_strength * (0.7 if female else 1.0)
         _add(weights, f"head-{face.face_shape}", strength)
     bias = FEMALE_BIAS if female else MALE_BIAS
+    aged = AGE_BIAS[face.age]
     for feature, own in zip(FEATURES, face.features, strict=True):
-        weight = own + bias.get(feature.name, 0.0)
+        weight = own + bias.get(feature.name, 0.0) + aged.get(feature.name, 0.0)
         for target in feature.targets(weight):
             _add(weights, target, abs(weight))
 

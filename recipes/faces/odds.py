@@ -1,6 +1,6 @@
 """How often a face has what: the probabilities behind `identity.sample`.
 
-Tables need not sum to one. Their order matters: each option owns one component of z.
+Tables need not sum to one. Their order matters: options follow each other along a component of z.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ FACE_SHAPES: Final[Odds] = {
     "invertedtriangular": 0.1, "diamond": 0.1,
 }  # fmt: skip
 EXPRESSIONS: Final[Odds] = {
-    "neutral": 0.29, "smile": 0.24, "big smile": 0.18, "open mouth": 0.05, "sad": 0.05,
-    "angry": 0.04, "surprised": 0.05, "closed eyes": 0.03, "pursed lips": 0.03, "wink": 0.02,
-    "disgust": 0.02,
+    "neutral": 0.36, "smile": 0.27, "big smile": 0.20, "open mouth": 0.03, "sad": 0.03,
+    "angry": 0.03, "surprised": 0.03, "closed eyes": 0.02, "pursed lips": 0.01, "wink": 0.01,
+    "disgust": 0.01,
 }  # fmt: skip
 
 _FEMALE_HAIR: Final = {
@@ -49,39 +49,29 @@ SHORT_HAIR: Final = ("short01", "short02", "short03", "short04", "buzz", "bald")
 TOO_FULL_FOR_A_HEADBAND: Final = ("short01", "short02", "short03", "afro01", "curly shell")
 
 
-def hair(gender: str, age: str, ethnicity: str) -> Odds:
-    female, child, old = gender == "female", age == "child", age == "old"
-    odds = dict(_FEMALE_HAIR if female else _MALE_HAIR)
-    factors: dict[str, float] = {}
-    if child:
-        factors |= {"receding": 0.0, "horseshoe": 0.0, "bald": 0.0, "buzz": 0.5}
-    if ethnicity == "African":
-        factors |= {"afro01": 3, "curly shell": 2}
-    if old and female:
-        for name in ("short02", "short03", "curly shell", "short01"):
-            factors[name] = factors.get(name, 1) * 2
-    elif old:
-        factors |= {"horseshoe": 2, "receding": 1.6, "bald": 1.4}
-    return {name: value * factors.get(name, 1) for name, value in odds.items()}
+def hair(gender: str, age: str) -> Odds:
+    """The cuts of people of a gender; boys are not bald, and the old thin out or set their hair."""
+    odds = dict(_FEMALE_HAIR if gender == "female" else _MALE_HAIR)
+    if age == "child":
+        factors = {"receding": 0.0, "horseshoe": 0.0, "bald": 0.0, "buzz": 0.5}
+    elif age == "old" and gender == "female":
+        factors = dict.fromkeys(("short01", "short02", "short03", "curly shell"), 2.0)
+    elif age == "old":
+        factors = {"horseshoe": 2.0, "receding": 1.6, "bald": 1.4}
+    else:
+        factors = {}
+    return {name: value * factors.get(name, 1.0) for name, value in odds.items()}
 
 
-_HAIR_COLORS: Final = dict(
+AFRICAN_CURLS: Final[Odds] = {"other": 0.8, "afro01": 0.12, "curly shell": 0.08}
+
+HAIR_COLORS: Final[Odds] = dict(
     zip(palette.HAIR, (9, 13, 14, 10, 15, 8, 9, 6, 4, 3, 3, 3, 3, 2.5), strict=True)
 )
-
-
-def hair_color(age: str, dark: bool) -> Odds:
-    """`dark` is for peoples whose hair is mostly black."""
-    total = sum(float(odds) for odds in _HAIR_COLORS.values())
-    odds = {name: value / total for name, value in _HAIR_COLORS.items()}
-    if age == "old":
-        keep, extra = 0.28, {"grey": 0.42, "white": 0.30}
-    elif dark:
-        keep, extra = 0.38, {"black": 0.42, "dark brown": 0.2}
-    else:
-        return odds
-    return {name: keep * value + extra.get(name, 0) for name, value in odds.items()}
-
+# What takes the place of the above for the old, in middle age, and for peoples mostly black-haired.
+OLD_HAIR: Final[Odds] = {"other": 0.2, "grey": 0.46, "white": 0.34}
+GREYING_HAIR: Final[Odds] = {"other": 0.75, "grey": 0.25}
+DARK_HAIR: Final[Odds] = {"other": 0.38, "black": 0.42, "dark brown": 0.2}
 
 FACIAL_HAIR: Final[Odds] = {
     "none": 0.40, "stubble": 0.15, "moustache": 0.11, "goatee": 0.10, "short beard": 0.12,
@@ -98,8 +88,8 @@ HATS: Final[Odds] = {
 }  # fmt: skip
 EYE_COLORS: Final[Odds] = {name: 3.0 if name == "brown" else 1.0 for name in catalogue.EYES}
 LIGHTS: Final[Odds] = {
-    "soft": 0.40, "left": 0.13, "right": 0.13, "top": 0.10, "warm": 0.08, "cool": 0.08,
-    "dramatic": 0.04, "backlit": 0.04,
+    "soft": 0.50, "left": 0.14, "right": 0.14, "top": 0.08, "warm": 0.06, "cool": 0.06,
+    "dramatic": 0.01, "backlit": 0.01,
 }  # fmt: skip
 EARRINGS: Final = ("none", "stud", "hoop")
 
@@ -108,8 +98,8 @@ SKIN: Final = {
     "African": "dark", "Asian": "light", "Caucasian": "light", "South Asian": "medium",
     "Latino": "medium", "Middle Eastern": "medium",
 }  # fmt: skip
-# The share of the dark skin texture: its lowest value and its range.
-DARKNESS: Final = {"light": (0, 0.06), "medium": (0.22, 0.42), "dark": (0.68, 1.0)}
+# The share of the dark skin texture, lowest and highest. What lies between looks like either.
+DARKNESS: Final = {"light": (0, 0.05), "medium": (0.52, 0.68), "dark": (0.88, 1.0)}
 # Shares of the african, asian and caucasian morph targets.
 ANCESTRY: Final = {
     "African": (1, 0, 0), "Asian": (0, 1, 0), "Caucasian": (0, 0, 1),

@@ -47,6 +47,8 @@ class Paint(NamedTuple):
     dark_skin: int
     darkness: float
     tint: Floats  # factor on the skin
+    wrinkles: float  # exponent of the light texture's detail: 1 leaves it, 0 evens it out
+    skin_luminance: float  # its mean
     pores: float
     gloss: float
     freckles: float
@@ -135,8 +137,10 @@ def _skin(
     texel(textures.atlas, paint.light_skin, u, v, light)
     texel(textures.atlas, paint.dark_skin, u, v, dark)
     q = paint.darkness
+    lit = 0.3 * light[0] + 0.5 * light[1] + 0.2 * light[2]
+    deep = max(0.3, min(1.6, lit / paint.skin_luminance)) ** (paint.wrinkles - 1)
     for k in range(3):
-        albedo[k] = (light[k] * (1 - q) + dark[k] * q) * paint.tint[k]
+        albedo[k] = (light[k] * (1 - q) + dark[k] * q) * paint.tint[k] * deep
     pores = noise[int((1 - v) * 2048) & _WRAP, int(u * 1400) & _WRAP]
     blotches = noise[int((1 - v) * 300 + 40) & _WRAP, int(u * 300) & _WRAP]
     grain = 1 + (pores - 0.5) * 0.10 * paint.pores + (blotches - 0.5) * 0.10

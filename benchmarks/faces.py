@@ -82,6 +82,7 @@ class Bench:
     sizes: Sizes
     condition: str | None = None
     truncation: float | None = None
+    shortlist: int | None = None
     seed: int = 0
 
     def made(self, tasks: Sequence[Task]) -> Iterator[Tensor]:
@@ -96,6 +97,7 @@ class Bench:
             range(self.seed, self.seed + len(embeddings)),
             condition=self.condition,
             truncation=self.truncation,
+            shortlist=self.shortlist,
         )
 
     def at_random(self, count: int) -> Iterator[Tensor]:
@@ -325,6 +327,7 @@ def run(bench: Bench, sections: Sequence[str], say: Callable[[str], None]) -> di
     "--condition", help="How the text conditions the sampler; the model's own if left out."
 )
 @click.option("--truncation", type=float, help="ψ; the model's own if left out.")
+@click.option("--shortlist", type=click.IntRange(1), help="The model's own if left out.")
 @click.option("--optimised", type=click.IntRange(0), help="Prompts to optimise for; slow.")
 @click.option(
     "--section", "sections", multiple=True, type=click.Choice(list(SECTIONS)), help="Only these."
@@ -338,6 +341,7 @@ def main(
     quick: bool,
     condition: str | None,
     truncation: float | None,
+    shortlist: int | None,
     optimised: int | None,
     sections: tuple[str, ...],
 ) -> None:
@@ -352,6 +356,7 @@ def main(
         sizes,
         condition,
         truncation,
+        shortlist,
     )
     results = run(bench, sections or list(SECTIONS), lambda line: click.echo(line, err=True))
     out.mkdir(parents=True, exist_ok=True)

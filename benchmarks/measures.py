@@ -19,7 +19,6 @@ from recipes.faces.captions import caption
 from recipes.train_judge import Judge, read_labels, to_tensor
 from text2face import TextToFace
 from text2face.pipeline import noise
-from text2face.samplers.conditions import make_condition
 
 Record = Mapping[str, str | None]
 NAMES = tuple(LABELS)
@@ -150,17 +149,14 @@ def draw(
     *,
     condition: str | None = None,
     truncation: float | None = None,
+    shortlist: int | None = None,
     batch_size: int = 16,
 ) -> Iterator[Tensor]:
     """One image for each text embedding [N, D], as the pipeline draws it but in batches."""
-    settings = pipe.settings(condition=condition, truncation=truncation)
+    settings = pipe.settings(condition=condition, truncation=truncation, shortlist=shortlist)
     for start in range(0, len(seeds), batch_size):
         chosen = list(seeds[start : start + batch_size])
-        wanted = embeddings[start : start + batch_size]
-        bank = getattr(pipe.sampler, "bank", None)
-        conditions = make_condition(settings.condition, wanted, bank=bank, seeds=chosen)
-        z = torch.stack([noise(seed, pipe.sampler.z_dim) for seed in chosen])
-        yield pipe.decode(truncated(pipe, pipe.sampler.sample(conditions, z), settings.truncation))
+        yield pipe.decode(pipe.latents(embeddings[start : start + batch_size], chosen, settings))
 
 
 @torch.inference_mode()
@@ -171,12 +167,6 @@ def draw_at_random(
     for start in range(0, len(seeds), batch_size):
         z = [noise(seed, pipe.generator.z_dim) for seed in seeds[start : start + batch_size]]
         yield pipe.decode(pipe.generator.map(torch.stack(z), truncation=truncation))
-
-
-def truncated(pipe: TextToFace, latents: Tensor, truncation: float) -> Tensor:
-    """Latents [N, num_ws, w_dim] pulled towards the mean."""
-    mean = pipe.generator.mean_latent
-    return mean + truncation * (latents - mean)
 
 
 def matching(labels: NDArray[np.int64], wanted: Mapping[str, str]) -> NDArray[np.int64]:

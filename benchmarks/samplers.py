@@ -1,6 +1,7 @@
 """Compare ways to train the sampler and ways to condition it: accuracy, diversity, distance.
 
-Each variant is trained for `--minutes` on the same pairs, and every condition is tried with it.
+Each variant is trained for `--minutes` on the same pairs, and every condition is tried with it,
+with every length of the shortlist.
 
     python -m benchmarks.samplers --variants plain,means --conditions text,shift --minutes 1
 """
@@ -9,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
-from benchmarks.faces import Bench, Sizes, measure_diversity
+from benchmarks.faces import Bench, Sizes, measure_diversity, measure_everyday
 from benchmarks.measures import Renders, caption_tasks, count_right, read, share_right
 from recipes.train_judge import Judge
 from recipes.train_sampler import collect_pairs, make_bank, read_texts, train_with_progress
@@ -47,23 +49,32 @@ VARIANTS: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-def compare(bench: Bench, conditions: list[str], label: str) -> None:
-    """Print one line for each condition."""
+COLUMNS = (
+    "sampler", "condition", "shortlist", "1 named", "3 named", "5 named", "everyday", "diversity",
+    "Fréchet ratio",
+)  # fmt: skip
+
+
+def compare(bench: Bench, conditions: list[str], shortlists: list[int], label: str) -> None:
+    """Print one line for each condition and length of the shortlist."""
     count = bench.sizes.frechet
     real = read(bench.judge, bench.test.images(range(count))).features
     free = read(bench.judge, bench.at_random(count)).features
     chance = frechet_distance(real, free)
     tasks = caption_tasks(bench.test.records, count, np.random.default_rng(0))
-    for condition in conditions:
-        tried = replace(bench, condition=condition)
+    for condition, shortlist in product(conditions, shortlists):
+        tried = replace(bench, condition=condition, shortlist=shortlist)
         shares = []
         for named in (1, 3, 5):
             asked = tried.tasks(named)
             shares.append(share_right(count_right(asked, read(bench.judge, tried.made(asked)))))
+        shares.append(measure_everyday(tried, lambda line: None)["accuracy, everyday words"])
         ratio = frechet_distance(real, read(bench.judge, tried.made(tasks)).features) / chance
         spread = measure_diversity(tried, lambda line: None)["diversity of what is not named"]
         cells = " | ".join(f"{share:6.1%}" for share in shares)
-        click.echo(f"| {label} | {condition} | {cells} | {spread:6.1%} | {ratio:.2f} |")
+        click.echo(
+            f"| {label} | {condition} | {shortlist} | {cells} | {spread:6.1%} | {ratio:.2f} |"
+        )
 
 
 @click.command(help=__doc__)
@@ -76,6 +87,7 @@ def compare(bench: Bench, conditions: list[str], label: str) -> None:
     "--variants", default=",".join(VARIANTS), help='Also "saved": the model\'s own sampler.'
 )
 @click.option("--conditions", default="text,shift,project,shift+project,shift+neighbours+pull")
+@click.option("--shortlists", default="1", show_default=True, help="Such as 1,4,16.")
 @click.option("--minutes", type=float, default=1.0, show_default=True)
 @click.option("--pairs", "pair_count", type=int, default=50_000, show_default=True)
 @click.option("--bank", "bank_size", type=int, default=10_000, show_default=True)
@@ -93,6 +105,7 @@ def main(
     work: Path,
     variants: str,
     conditions: str,
+    shortlists: str,
     minutes: float,
     pair_count: int,
     bank_size: int,
@@ -111,8 +124,8 @@ def main(
     renders, held_out = Renders.read(train), Renders.read(test)
     pairs = collect_pairs(generator, encoder, work / "pairs", pair_count, 0, 32)
     bank = make_bank(pairs, encoder, read_texts(None, train / "records.jsonl"), bank_size)
-    click.echo("| sampler | condition | 1 named | 3 named | 5 named | diversity | Fréchet ratio |")
-    click.echo("|---|---|---|---|---|---|---|")
+    click.echo(f"| {' | '.join(COLUMNS)} |")
+    click.echo("|---" * len(COLUMNS) + "|")
     for name in names:
         if name == "saved":
             sampler = load_component("sampler", model / "sampler")
@@ -137,7 +150,7 @@ def main(
             Sizes(prompts, faces, *diverse),
             truncation=truncation,
         )
-        compare(bench, conditions.split(","), name)
+        compare(bench, conditions.split(","), list(map(int, shortlists.split(","))), name)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from tests import tiny
@@ -71,6 +72,31 @@ def test_the_model_sets_the_default_truncation(pipe: TextToFace) -> None:
 def test_without_diversity_every_seed_is_the_typical_face(pipe: TextToFace) -> None:
     out = pipe(PROMPT, seed=7, num_images=2, diversity=0)
     assert torch.equal(out.latents[0], out.latents[1])
+
+
+class Critic(tiny.TinySampler):
+    """Sees the norm of a latent and nothing else."""
+
+    def estimate(self, latents: Tensor) -> Tensor:
+        return F.pad(latents.flatten(1).norm(dim=1, keepdim=True), (0, self.embedding_dim - 1))
+
+
+def test_the_nearest_of_a_shortlist_is_made(pipe: TextToFace) -> None:
+    critic = TextToFace(pipe.encoder, Critic(), pipe.generator, config=pipe.config)
+    wanted = critic.embed(PROMPT)
+    sign = float(wanted[0].sign())
+    settings = critic.settings(truncation=1.0, shortlist=5)
+    (kept,) = critic.latents(wanted[None], [7], settings)
+    z = pipeline.noise(7, 5 * critic.sampler.z_dim).view(5, -1)
+    drawn = critic.sampler.sample(wanted.expand(5, -1), z)
+    best = (sign * drawn.flatten(1).norm(dim=1)).argmax()
+    assert torch.equal(kept, drawn[best])
+    assert torch.equal(critic(PROMPT, seed=[3, 7], truncation=1.0, shortlist=5).latents[1], kept)
+
+
+def test_a_sampler_without_a_critic_draws_one(pipe: TextToFace) -> None:
+    one, five = (pipe(PROMPT, seed=7, shortlist=count).latents for count in (1, 5))
+    assert torch.equal(one, five)
 
 
 def same(one: Any, other: Any) -> bool:

@@ -60,8 +60,8 @@ def test_other_tools_find_the_parameters(path: Path) -> None:
     assert negative == "Negative prompt: a beard"
     assert facts == (
         "Steps: 1, Sampler: text, Seed: 42, Size: 8x6, Model hash: 0123456789abcdef, Model: tiny, "
-        "Truncation: 0.8, Truncation cutoff: 3, Diversity: 1.0, Noise mode: const, "
-        "Version: text2face 1.2.3"
+        "Truncation: 0.8, Truncation cutoff: 3, Diversity: 1.0, Shortlist: 1, "
+        "Noise mode: const, Version: text2face 1.2.3"
     )
 
 

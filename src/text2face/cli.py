@@ -21,6 +21,7 @@ _SETTINGS: Final = (
     "truncation_cutoff",
     "diversity",
     "condition",
+    "shortlist",
     "noise_mode",
     "negative_prompt",
     "literal",
@@ -74,6 +75,9 @@ def cli(context: click.Context) -> None:
 @click.option("--trunc-cutoff", "truncation_cutoff", type=int, help="Truncate only so many layers.")
 @click.option("--diversity", type=float, help="The scale of z, 0 to 5.  [default: 1]")
 @click.option("--condition", help="How words condition the sampler.  [default: model's]")
+@click.option(
+    "--shortlist", type=int, help="Draw so many latents a face, make the best.  [default: model's]"
+)
 @click.option(
     "--noise-mode",
     type=click.Choice(["const", "random", "none"]),

@@ -141,6 +141,7 @@ def _parameters(record: Record, size: tuple[int, int]) -> str:
         "Truncation": settings.truncation,
         "Truncation cutoff": settings.truncation_cutoff,
         "Diversity": settings.diversity,
+        "Shortlist": settings.shortlist,
         "Noise mode": settings.noise_mode,
         "Version": f"text2face {record.version}".strip(),
     }

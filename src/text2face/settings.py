@@ -16,6 +16,7 @@ __all__ = ["MAX_SEED", "NoiseMode", "Settings", "check_count", "check_seed", "ch
 NoiseMode = Literal["const", "random", "none"]
 MAX_SEED: Final = 2**32 - 1
 MAX_COUNT: Final = 100_000
+MAX_SHORTLIST: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Settings:
     """The scale of z from 0 (always the most typical face) to 5."""
     condition: str = "text"
     """How the text embedding becomes the sampler's condition; see `samplers.conditions`."""
+    shortlist: int = 1
+    """Latents drawn for each face; the one whose estimated look is nearest to the text is kept."""
     noise_mode: NoiseMode = "const"
     """The generator's noise inputs: "const", "random" (drawn from the seed) or "none"."""
     negative_prompt: str | None = None
@@ -45,6 +48,7 @@ class Settings:
         """Check every value."""
         _in_range("truncation", self.truncation, 0, 2)
         _in_range("diversity", self.diversity, 0, 5)
+        check_count("shortlist", self.shortlist, most=MAX_SHORTLIST)
         if self.truncation_cutoff is not None:
             check_count("truncation_cutoff", self.truncation_cutoff, least=0)
         if self.noise_mode not in get_args(NoiseMode):

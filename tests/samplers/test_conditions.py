@@ -33,6 +33,16 @@ def test_every_item_depends_on_its_own_seed_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["noise", "neighbours", "draw"])
+def test_several_draws_of_an_item_differ_and_begin_as_one_does(name: str) -> None:
+    bank, texts = make_bank(), make_texts(2)
+    one = make_condition(name, texts, bank=bank, seeds=[4, 5])
+    three = make_condition(name, texts, bank=bank, seeds=[4, 5], draws=3)
+    assert three.shape == (6, DIM)
+    torch.testing.assert_close(three[::3], one)
+    assert not torch.allclose(three[0], three[1])
+
+
+@pytest.mark.parametrize("name", ["noise", "neighbours", "draw"])
 def test_other_seeds_give_other_conditions(name: str) -> None:
     one, two = make_condition(name, make_texts(1)[0], bank=make_bank(), seeds=[0, 1])
     assert not torch.allclose(one, two)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from text2face.errors import ArgumentError, CheckpointError
-from text2face.samplers.base import LatentSampler
+from text2face.samplers.base import LatentCritic, LatentSampler
 from text2face.samplers.conditions import ConditionBank
 from text2face.samplers.cvae import CVAESampler, CVAESamplerConfig
 
@@ -68,9 +68,19 @@ def test_it_survives_the_disk(tmp_path: Path) -> None:
     condition, z = torch.randn(2, 8), torch.randn(2, 8)
     expected = sampler.sample(condition, z)
     torch.testing.assert_close(loaded.sample(condition, z), expected, rtol=0.02, atol=0.02)
+    looks = sampler.estimate(expected)
+    torch.testing.assert_close(loaded.estimate(expected), looks, rtol=0.02, atol=0.02)
     assert loaded.bank is not None
     torch.testing.assert_close(loaded.bank.text_mean, bank.text_mean, rtol=1e-3, atol=1e-3)
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def test_the_look_of_a_latent_is_a_unit_vector() -> None:
+    sampler = make_sampler(layer_groups=(1, 3))
+    assert isinstance(sampler, LatentCritic)
+    looks = sampler.estimate(sampler.sample(torch.randn(5, 8), torch.randn(5, 6)))
+    assert looks.shape == (5, 8)
+    torch.testing.assert_close(looks.norm(dim=1), torch.ones(5))
 
 
 def test_no_bank_is_none() -> None:

@@ -91,6 +91,15 @@ def test_consistency_brings_samples_nearer_to_their_condition() -> None:
     assert last[5.0] < last[1e-6]
 
 
+def test_the_surrogate_learns_what_the_encoder_sees() -> None:
+    pairs = make_pairs()
+    sampler = train_sampler(pairs, make_config(), make_training(300))
+    looks = sampler.estimate(pairs.latents[:500, None].float().expand(-1, 3, -1))
+    seen = pairs.embeddings[:500].float()
+    assert (looks * seen).sum(dim=1).mean() > 0.95
+    assert (looks * seen.roll(1, 0)).sum(dim=1).mean() < 0.8
+
+
 def test_the_time_is_kept(tmp_path: Path) -> None:
     seen: list[Progress] = []
     training = TrainingConfig(minutes=1 / 30, batch_size=16, bfloat16=True)

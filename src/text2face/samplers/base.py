@@ -22,3 +22,12 @@ class LatentSampler(Protocol):
         The condition [N, embedding_dim] is L2-normalised here; z [N, z_dim] comes from N(0, I).
         """
         ...
+
+
+@runtime_checkable
+class LatentCritic(Protocol):
+    """What some samplers can do besides: tell without an image what a latent looks like."""
+
+    def estimate(self, latents: Tensor) -> Tensor:
+        """Latents w [N, num_ws, w_dim] → the embeddings of their images [N, embedding_dim]."""
+        ...

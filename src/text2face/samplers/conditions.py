@@ -89,7 +89,12 @@ def check_condition(name: str) -> tuple[str, ...]:
 
 
 def make_condition(
-    name: str, embedding: Tensor, *, bank: ConditionBank | None, seeds: Sequence[int]
+    name: str,
+    embedding: Tensor,
+    *,
+    bank: ConditionBank | None,
+    seeds: Sequence[int],
+    draws: int = 1,
 ) -> Tensor:
     """Turn text embeddings into conditions for a sampler.
 
@@ -98,9 +103,10 @@ def make_condition(
         embedding: Text embeddings [N, D] or one for all [D]; normalised here.
         bank: The images known to the sampler; only "text" and "noise" can do without.
         seeds: N whole numbers from 0 to 2³² - 1, one for each item.
+        draws: How many conditions to draw for each item.
 
     Returns:
-        Conditions [N, D], L2-normalised.
+        Conditions [N·draws, D], L2-normalised, item by item.
 
     Raises:
         ArgumentError: The recipe is unknown or needs a bank, or the numbers of items differ.
@@ -118,9 +124,10 @@ def make_condition(
             f"the condition {needy[0]!r} needs a bank of image embeddings, and this sampler has "
             "none; use 'text', or a sampler saved with a bank"
         )
-    text = F.normalize(embedding.float(), dim=1)
+    text = F.normalize(embedding.float(), dim=1).repeat_interleave(draws, dim=0)
     # The second word keeps these draws apart from z, which is drawn from the seed alone.
     randoms = [np.random.RandomState([seed, 1]) for seed in seeds]
+    randoms = [random for random in randoms for _ in range(draws)]
     state = _State(text, text, None if bank is None else bank.to(text))
     for step in steps:
         state = STEPS[step](state, randoms)

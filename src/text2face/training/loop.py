@@ -55,8 +55,8 @@ class TrainingConfig:
     pseudo_text: PseudoTextConfig = field(default_factory=PseudoTextConfig)
     """How conditions are made from image embeddings."""
     consistency: float = 0.0
-    """Weight of how much freely drawn samples miss their condition, by the cosine of a learned
-    stand-in for generator and encoder."""
+    """Weight of how much freely drawn samples miss their condition, by the cosine of the sampler's
+    surrogate."""
     bfloat16: bool = True
     """Whether the networks compute in bfloat16."""
     seed: int = 0
@@ -127,23 +127,6 @@ def evidence_bound(
     return loss, error.detach(), divergence.sum().detach()
 
 
-class _Surrogate(nn.Module):
-    """A stand-in for encoder ∘ generator: standardised latents [N, C] → embeddings [N, D]."""
-
-    def __init__(self, inputs: int, outputs: int, width: int = 512) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(inputs, width),
-            nn.LeakyReLU(0.2),
-            nn.Linear(width, width),
-            nn.LeakyReLU(0.2),
-            nn.Linear(width, outputs),
-        )
-
-    def forward(self, latents: Tensor) -> Tensor:
-        return F.normalize(self.layers(latents), dim=1)
-
-
 def make_sampler(pairs: Pairs, config: CVAESamplerConfig) -> CVAESampler:
     """Make an untrained sampler that knows the mean and the spread of the pairs."""
     sampler = CVAESampler(config)
@@ -174,12 +157,10 @@ class Trainer:
         self.embeddings = F.normalize(pairs.embeddings.float(), dim=1)
         self.latents = pairs.latents
         self.pseudo_text = PseudoText(self.embeddings[:_POOL], config.pseudo_text)
-        self.surrogate = _Surrogate(
-            sampler.config.num_groups * sampler.w_dim, sampler.embedding_dim
-        )
         self.random = torch.Generator().manual_seed(config.seed)
-        self.optimiser = torch.optim.Adam(sampler.parameters(), betas=(0.9, 0.99))
-        self.surrogate_optimiser = torch.optim.Adam(self.surrogate.parameters(), lr=1e-3)
+        networks = nn.ModuleList([sampler.decoders, sampler.posterior])
+        self.optimiser = torch.optim.Adam(networks.parameters(), betas=(0.9, 0.99))
+        self.surrogate_optimiser = torch.optim.Adam(sampler.surrogate.parameters(), lr=1e-3)
         self.step = 0
         self.seconds = 0.0
 
@@ -198,6 +179,8 @@ class Trainer:
         for group in self.optimiser.param_groups:
             warmth = min(share / 0.05 + 0.01, 1.0)
             group["lr"] = config.learning_rate * warmth * 0.5 * (1 + math.cos(math.pi * share))
+        for group in self.surrogate_optimiser.param_groups:
+            group["lr"] = 1e-3 * 0.5 * (1.02 + math.cos(math.pi * share))
         rows = torch.randint(len(self.latents), (config.batch_size,), generator=self.random)
         target = sampler.standardise(self.latents[rows, None].expand(-1, sampler.num_ws, -1))
         embedding = self.embeddings[rows]
@@ -215,9 +198,9 @@ class Trainer:
                 beta=config.beta,
                 free_bits=config.free_bits,
             )
+            self._train_surrogate(target, embedding)
             miss = torch.zeros(())
             if config.consistency:
-                self._train_surrogate(target, embedding)
                 miss = self._miss(embedding, text, condition)
                 loss = loss + config.consistency * min(share / 0.2, 1.0) * miss
         self.optimiser.zero_grad(set_to_none=True)
@@ -240,7 +223,7 @@ class Trainer:
 
     def _train_surrogate(self, target: Tensor, embedding: Tensor) -> None:
         blurred = target + 0.1 * torch.randn(target.shape, generator=self.random)
-        loss = (1 - (self.surrogate(blurred) * embedding).sum(dim=1)).mean()
+        loss = (1 - (self.sampler.surrogate(blurred) * embedding).sum(dim=1)).mean()
         self.surrogate_optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.surrogate_optimiser.step()
@@ -251,9 +234,10 @@ class Trainer:
         To ask for more would make every sample the most typical one.
         """
         z = torch.randn(len(text), self.sampler.config.code_dim, generator=self.random)
-        self.surrogate.requires_grad_(False)
-        near = (self.surrogate(self.sampler.decode(z, condition)) * text).sum(dim=1)
-        self.surrogate.requires_grad_(True)
+        surrogate = self.sampler.surrogate
+        surrogate.requires_grad_(False)
+        near = (surrogate(self.sampler.decode(z, condition)) * text).sum(dim=1)
+        surrogate.requires_grad_(True)
         return F.relu((embedding * text).sum(dim=1).mean() - near.mean())
 
     def finish(self) -> CVAESampler:
@@ -309,7 +293,6 @@ class Trainer:
         return {
             "sampler": self.sampler,
             "average": self.average,
-            "surrogate": self.surrogate,
             "optimiser": self.optimiser,
             "surrogate_optimiser": self.surrogate_optimiser,
         }

@@ -20,7 +20,6 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from recipes.faces.captions import caption
-from recipes.generator.mapping import exact
 from text2face._loading import load_component
 from text2face.encoders.base import TextImageEncoder
 from text2face.samplers.conditions import ConditionBank
@@ -101,7 +100,6 @@ def train_with_progress(
 @click.option(
     "--encoder", "encoder_folder", type=Path, default=BUNDLED / "encoder", show_default=True
 )
-@click.option("--run", type=Path, help="The generator's training run, to draw exact latents from.")
 @click.option("--out", type=Path, default=BUNDLED / "sampler", show_default=True)
 @click.option(
     "--work",
@@ -143,7 +141,6 @@ def train_with_progress(
 def main(
     generator_folder: Path,
     encoder_folder: Path,
-    run: Path | None,
     out: Path,
     work: Path,
     prompts: Path | None,
@@ -169,8 +166,6 @@ def main(
     seed: int,
 ) -> None:
     generator = load_component("generator", generator_folder)
-    if run is not None:
-        generator = exact(generator, run)
     encoder = load_component("encoder", encoder_folder)
     texts = read_texts(prompts, records)
     pairs = collect_pairs(generator, encoder, work / "pairs", count, seed, pair_batch)

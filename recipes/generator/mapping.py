@@ -3,8 +3,10 @@
     python -m recipes.generator.mapping --run runs/generator --out src/text2face/bundled/generator
 
 A face is a fixed function of z ~ N(0, I) (`recipes.faces.identity`), and its latent a linear
-function of its renderer parameters; the network learns the way from one to the other on as many z
-as there is time for, without an image.
+function of its renderer parameters. That function jumps where a choice changes, which a network is
+slow to learn; so it is built first and trained after: two layers make steps at the cuts of all
+choices, and the next ones products of these, chosen by how much they explain (whose hair it is,
+whether it is seen). No image takes part.
 """
 
 from __future__ import annotations
@@ -16,56 +18,48 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from recipes.faces.identity import Z_DIM, sample
+from recipes.faces.identity import choices, draw, sample
 from recipes.faces.parameters import parameters
 from recipes.generator.train import Parameters, new_generator, part
 from text2face._folders import atomic_file
-from text2face.generators.layers import StyledConv, ToRGB
+from text2face.generators.layers import Dense, StyledConv, ToRGB, normalize_second_moment
 from text2face.generators.stylegan2 import Mapping, StyleGAN2
 
+SEED = 7  # of the identities learnt from, which are those of no data set
 LIFT = 3.0
-RATE = 0.1  # times the mapping network's multiplier of 0.1
+RAMP = 0.04  # the width of a step, in standard deviations of z
+RAISE = 4.5  # keeps a component of z positive
+SLOPE, GAIN = 0.2, math.sqrt(2)  # of the activation
+HELD_OUT = 2000
+BUILT_ON = 10_000
+AXES = 64
+RATE = 3e-3
 
 
-def draw(start: int) -> np.ndarray:
+def normals(count: int, start: int = 0) -> Tensor:
+    """z of some identities as the network sees them, of length √Z_DIM: [count, Z_DIM]."""
+    z = np.stack([draw(SEED, i) for i in range(start, start + count)])
+    return normalize_second_moment(torch.from_numpy(z))
+
+
+def draw_parameters(start: int) -> np.ndarray:
     """The parameters of 1,000 identities, [1000, P] float16."""
-    return np.stack([parameters(sample(z)) for z in normals(start)]).astype(np.float16)
-
-
-def normals(start: int) -> np.ndarray:
-    """z of the identities start … start + 999, [1000, Z_DIM]."""
-    return np.random.default_rng([7, start]).standard_normal((1000, Z_DIM))
+    rows = [parameters(sample(z)) for z in normals(1000, start).numpy()]
+    return np.stack(rows).astype(np.float16)
 
 
 def load(run: Path) -> tuple[StyleGAN2, Parameters]:
     """The averaged synthesis network of a training run and its latents, lifted."""
-    state = torch.load(run / "checkpoint.pt", weights_only=True)
-    average = state["average"]
-    # What the average follows; the adversarial stage holds it still.
-    average |= {k: v for k, v in state["trained"].items() if k.startswith("embedding.")}
+    average = torch.load(run / "checkpoint.pt", weights_only=True)["average"]
     generator = new_generator()
     embedding = Parameters(average["embedding.mean"].numel(), generator.w_dim)
     generator.synthesis.load_state_dict(part(average, "synthesis"))
     embedding.load_state_dict(part(average, "embedding"))
     lift(generator, embedding)
     return generator, embedding.requires_grad_(False)
-
-
-class ExactMapping(Mapping):
-    """The function that the mapping network approximates: z → identity → parameters → w."""
-
-    def __init__(self, generator: StyleGAN2, embedding: Parameters) -> None:
-        super().__init__(generator.config)
-        self.layers = nn.Sequential()
-        self.w_avg.copy_(generator.mean_latent)
-        self.embedding = embedding
-
-    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        values = np.stack([parameters(sample(row)) for row in z.double().numpy()])
-        return self.embedding(torch.from_numpy(values))  # type: ignore[no-any-return]
 
 
 def lift(generator: StyleGAN2, embedding: Parameters) -> None:
@@ -82,28 +76,171 @@ def lift(generator: StyleGAN2, embedding: Parameters) -> None:
             affine.bias.data -= change / affine.bias_gain
 
 
-def linearise(mapping: Mapping) -> None:
-    """Set the biases so that the layers start in the linear part of their activations."""
-    before = 0.0
-    for index, layer in enumerate(mapping.layers):
-        last = index == len(mapping.layers) - 1
-        level = LIFT / math.sqrt(2) if last else 1.0
-        drift = before * layer.weight_gain * layer.weight.data.sum(dim=1)
-        layer.bias.data.copy_((level - drift) / layer.bias_gain)
-        before = math.sqrt(2) * level
+class Wires:
+    """The rows of a layer under construction: what each unit reads, and its bias."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[dict[int, float], float]] = []
+
+    def add(self, inputs: dict[int, float], bias: float = 0.0) -> int:
+        """One unit, before its activation; returns its number."""
+        self.rows.append((inputs, bias))
+        return len(self.rows) - 1
+
+    def carry(self, unit: int, bias: float = 0.0) -> int:
+        """A unit that hands on a positive number, plus `bias`."""
+        return self.add({unit: 1 / GAIN}, bias / GAIN)
+
+    def step(self, unit: int, cut: float) -> tuple[int, int]:
+        """Two units whose difference climbs from SLOPE·GAIN to GAIN as `unit` passes `cut`."""
+        start = 0.5 - cut / RAMP
+        return self.add({unit: 1 / RAMP}, start), self.add({unit: 1 / RAMP}, start - 1)
+
+    def merge(self, pair: tuple[int, int]) -> int:
+        """A unit that makes of such a pair a positive number that climbs by 1."""
+        share = 1 / (GAIN * GAIN * (1 - SLOPE))
+        return self.add({pair[0]: share, pair[1]: -share})
+
+    def both(self, a: int, b: int) -> int:
+        """A unit that adds what is missing to a product of two merged steps."""
+        return self.add({a: 1, b: 1}, -1 - 2 * SLOPE / (1 - SLOPE))
+
+    def lay(self, layer: Dense) -> None:
+        """Write the rows into a layer; the units that are left keep their random weights."""
+        weight, bias = layer.weight.data, layer.bias.data
+        for row, (inputs, constant) in enumerate(self.rows):
+            weight[row] = 0
+            for column, value in inputs.items():
+                weight[row, column] = value / layer.weight_gain
+            bias[row] = constant / layer.bias_gain
+
+
+@torch.no_grad()
+def build(mapping: Mapping, z: Tensor, latents: Tensor) -> None:
+    """Lay steps into the first layers, products into the next, the linear solution into the last.
+
+    Half of the steps are made by the first layer and half by the second, as two units each for all
+    of them would be more than one layer has.
+    """
+    cuts = choices()
+    steps = [
+        (slot, float(cut))
+        for slot in cuts
+        for cut in np.unique(cuts[slot][np.isfinite(cuts[slot])])
+    ]
+    early, late = steps[: len(steps) // 2], steps[len(steps) // 2 :]
+    numbers = [slot for slot in range(max(cuts) + 1) if slot not in cuts]
+
+    first = Wires()
+    pairs = [first.step(slot, cut) for slot, cut in early]
+    raised = {slot: first.carry(slot, RAISE) for slot, _ in late}
+    numbered = [first.carry(slot, RAISE) for slot in numbers]
+
+    second = Wires()
+    merged = [second.merge(pair) for pair in pairs]
+    pairs = [second.step(raised[slot], cut + RAISE) for slot, cut in late]
+    numbered = [second.carry(unit) for unit in numbered]
+
+    third = Wires()
+    binary = [third.carry(unit) for unit in merged] + [third.merge(pair) for pair in pairs]
+    numbered = [third.carry(unit) for unit in numbered]
+    layers = [layer for layer in mapping.layers if isinstance(layer, Dense)]
+    first.lay(layers[0])
+    second.lay(layers[1])
+    for layer in layers[:2]:  # as they are kept in the file
+        for tensor in layer.parameters():
+            tensor.data.copy_(tensor.data.half())
+        layer.requires_grad_(False)
+    third.lay(layers[2])
+    outputs = normalize_second_moment(z)
+    for layer in layers[:3]:
+        outputs = layer(outputs)
+    for index in range(3, len(layers) - 1):
+        layer = layers[index]
+        wires = Wires()
+        kept = [wires.carry(unit) for unit in binary]
+        numbered = [wires.carry(unit) for unit in numbered]
+        free = (layer.weight.shape[0] - len(wires.rows)) // (len(layers) - 1 - index)
+        known = outputs[:, binary + numbered]
+        found = best_products(outputs[:, binary], residual(known, latents), free)
+        products = [wires.both(binary[i], binary[j]) for i, j in found]
+        binary = kept + products
+        wires.lay(layer)
+        outputs = layer(outputs)
+    solve(layers[-1], outputs, latents)
+
+
+def residual(known: Tensor, latents: Tensor) -> Tensor:
+    """What is left of the latents after linear regression on what is known."""
+    weight, bias = regress(known, latents)
+    return latents - known @ weight.T - bias
+
+
+def regress(known: Tensor, latents: Tensor) -> tuple[Tensor, Tensor]:
+    """Ridge regression: weight [w_dim, K] and bias [w_dim]."""
+    mean, target_mean = known.mean(0), latents.mean(0)
+    centred, target = (known - mean).double(), (latents - target_mean).double()
+    power = centred.T @ centred / len(known)
+    power.diagonal().add_(1e-3 * power.diagonal().mean())
+    weight = torch.linalg.solve(power, centred.T @ target / len(known)).T.float()
+    return weight, target_mean - weight @ mean
+
+
+def best_products(units: Tensor, left: Tensor, count: int) -> list[tuple[int, int]]:
+    """The pairs among units [N, K], each low or high, whose product explains most of what is left.
+
+    Matching pursuit (Mallat and Zhang, 1993), a few products at a time.
+    """
+    high = (units > units.mean(0)).float()
+    left = left @ torch.linalg.eigh(left.T @ left)[1][:, -AXES:]  # nearly all of it lies there
+    chosen: list[tuple[int, int]] = []
+    rounds = 8
+    for turn in range(rounds):
+        scores = torch.zeros(units.shape[1], units.shape[1])
+        for i in range(units.shape[1] - 1):
+            products = high[:, i : i + 1] * high[:, i + 1 :]
+            products = products - products.mean(0)
+            spread = products.square().sum(0)
+            gain = (products.T @ left).square().sum(1) / spread.clamp(min=1e-3 * len(left))
+            scores[i, i + 1 :] = gain
+        for i, j in chosen:
+            scores[i, j] = 0
+        wanted = count * (turn + 1) // rounds - len(chosen)
+        best = scores.flatten().topk(wanted).indices.tolist()
+        chosen += [divmod(index, units.shape[1]) for index in best]
+        added = torch.stack([high[:, i] * high[:, j] for i, j in chosen[-wanted:]], dim=1)
+        left = residual(added, left)
+    return chosen
+
+
+def solve(last: Dense, hidden: Tensor, latents: Tensor) -> None:
+    """Start the last layer from the linear solution."""
+    weight, bias = regress(hidden, latents)
+    last.weight.data.copy_(weight / GAIN / last.weight_gain)
+    last.bias.data.copy_(bias / GAIN / last.bias_gain)
 
 
 def train(
     generator: StyleGAN2, embedding: Parameters, z: Tensor, values: Tensor, steps: int, batch: int
 ) -> None:
-    """Regress the latents of `values` [N, P] on z [N, Z_DIM]; the last 2,000 rows are held out."""
+    """Regress the latents of `values` [N, P] on z [N, Z_DIM]; the last rows are held out."""
     mapping = generator.mapping.train().requires_grad_(True)
-    linearise(mapping)
     latents = torch.cat([embedding(rows.float()) for rows in values.split(10_000)])
     mapping.w_avg.copy_(latents.mean(dim=0))
-    z_test, w_test, count = z[-2000:].float(), latents[-2000:], len(z) - 2000
-    optimizer = torch.optim.Adam(mapping.parameters(), lr=RATE, betas=(0.9, 0.99), fused=True)
+    z_test, w_test, count = z[-HELD_OUT:].float(), latents[-HELD_OUT:], len(z) - HELD_OUT
+    few = min(count, BUILT_ON)
+    build(mapping, z[:few].float(), latents[:few])
+    trained = [p for p in mapping.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(trained, betas=(0.9, 0.99), fused=True)
     random = torch.Generator().manual_seed(0)
+
+    def report(step: int, loss: float) -> None:
+        with torch.no_grad():
+            error = F.mse_loss(mapping(z_test), w_test) / w_test.var(dim=0).mean()
+        share = 100 * error.item()
+        print(f"step {step}: train {loss:.4f}, held out {share:.1f} % of the variance", flush=True)
+
+    report(0, math.nan)
     for step in range(steps):
         index = torch.randint(count, (batch,), generator=random)
         loss = F.mse_loss(mapping(z[index].float()), latents[index])
@@ -113,19 +250,7 @@ def train(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if step % 500 == 499 or step == steps - 1:
-            with torch.no_grad():
-                error = F.mse_loss(mapping(z_test), w_test) / w_test.var(dim=0).mean()
-            print(
-                f"step {step + 1}: train {loss.item():.4f}, "
-                f"held out {100 * error.item():.1f} % of the variance",
-                flush=True,
-            )
-
-
-def exact(generator: StyleGAN2, run: Path) -> StyleGAN2:
-    """Put the exact mapping of a training run into the generator that came of it."""
-    generator.mapping = ExactMapping(generator, load(run)[1])
-    return generator.requires_grad_(False)
+            report(step + 1, loss.item())
 
 
 def main() -> None:
@@ -138,15 +263,15 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     generator, embedding = load(arguments.run)
-    cache = arguments.run / f"identities-{arguments.identities}.npz"
     starts = range(0, arguments.identities, 1000)
+    cache = arguments.run / f"identities-{arguments.identities}.npy"
     if not cache.exists():
         with Pool(arguments.jobs) as pool:
-            drawn = np.concatenate(pool.map(draw, starts))
+            drawn = np.concatenate(pool.map(draw_parameters, starts))
         with atomic_file(cache) as file:
-            np.savez(file, parameters=drawn)
-    values = torch.from_numpy(np.load(cache)["parameters"])
-    z = torch.from_numpy(np.concatenate([normals(s) for s in starts]).astype(np.float16))
+            np.save(file, drawn)
+    values = torch.from_numpy(np.load(cache))
+    z = torch.cat([normals(1000, start).half() for start in starts])
     train(generator, embedding, z, values, arguments.steps, arguments.batch)
     generator.eval().requires_grad_(False).save_pretrained(arguments.out)
 

@@ -19,7 +19,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,12 +30,13 @@ from torch.nn import functional as F
 
 from recipes.generator.networks import Discriminator
 from text2face._folders import atomic_file
-from text2face.generators.layers import Dense
-from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from text2face.generators.layers import Dense, upsample
+from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config, Synthesis
 
 CHANNELS = (256, 256, 192, 96, 48, 32)  # at 4, 8, …, 128 pixels
 STAGES = (100_000, 100_000, 100_000, 200_000)
-CROP = 64  # the discriminator judges texture: regression takes care of the whole
+# The last resolution and the discriminator see windows of the image: they are about texture.
+CROP, MARGIN = 64, 8
 DISCRIMINATOR_CHANNELS = (32, 64, 128, 192, 192)  # at 64, 32, …, 4 pixels
 
 
@@ -46,8 +47,6 @@ class Stage:
     resolution: int
     images: int
     adversarial: bool
-    learning_rate: float = 2e-3
-    decay: bool = False
 
 
 class Parameters(nn.Module):
@@ -66,6 +65,13 @@ class Parameters(nn.Module):
         """Centre and scale the parameters; the root keeps rare choices from dwarfing the others."""
         self.mean.copy_(values.mean(0))
         self.scale.copy_(values.std(0).clamp(min=0.02).rsqrt())
+
+    @torch.no_grad()
+    def centre(self, values: Tensor) -> None:
+        """Make the bias the mean latent of these parameters; every latent stays as it is."""
+        mean = self(values.mean(0)[None])[0]
+        self.mean.copy_(values.mean(0))
+        self.dense.bias.copy_(mean / self.dense.bias_gain)
 
     def forward(self, values: Tensor) -> Tensor:
         return self.dense((values - self.mean) * self.scale)  # type: ignore[no-any-return]
@@ -89,22 +95,54 @@ class Faces:
         return images.float() / 127.5 - 1, self.parameters[index]
 
 
-def reconstruction_loss(pyramid: list[Tensor], real: Tensor) -> Tensor:
-    """Absolute error at each resolution from 16 up, and of the gradients of the last image."""
-    loss = real.new_zeros(())
-    for image in pyramid:
-        if image.shape[-1] >= 16:
-            loss = loss + (image - F.adaptive_avg_pool2d(real, image.shape[-1])).abs().mean()
-    error = pyramid[-1] - real
-    dx, dy = error.diff(dim=3).abs().mean(), error.diff(dim=2).abs().mean()
-    return loss + 2 * (dx + dy)
+def reconstruction_loss(image: Tensor, real: Tensor) -> Tensor:
+    """The absolute error of an image and of its gradients."""
+    error = image - real
+    return error.abs().mean() + error.diff(dim=3).abs().mean() + error.diff(dim=2).abs().mean()
 
 
-def random_crops(real: Tensor, fake: Tensor, step: int) -> tuple[Tensor, Tensor]:
-    """The same window of `CROP` pixels of both, another one for each step."""
-    top, left = np.random.default_rng([2, step]).integers(0, real.shape[-1] - CROP + 1, 2)
-    window = (..., slice(top, top + CROP), slice(left, left + CROP))
-    return real[window], fake[window]
+def pyramid_loss(pyramid: list[Tensor], real: Tensor) -> Tensor:
+    """The reconstruction loss at each resolution from 16 up."""
+    losses = [
+        reconstruction_loss(image, F.adaptive_avg_pool2d(real, image.shape[-1]))
+        for image in pyramid
+        if image.shape[-1] >= 16
+    ]
+    return torch.stack(losses).sum()
+
+
+class Window(NamedTuple):
+    """A square of `CROP` pixels of the image; `top` and `left` are even."""
+
+    top: int
+    left: int
+
+    @classmethod
+    def draw(cls, step: int, size: int) -> Window:
+        """Another one for each step, near the border as often as in the middle."""
+        places = np.random.default_rng([2, step]).integers(-MARGIN, size - CROP + MARGIN, 2)
+        return cls(*(int(place) // 2 * 2 for place in places.clip(0, size - CROP)))
+
+    def cut(self, image: Tensor) -> Tensor:
+        """[N, C, H, W] → [N, C, CROP, CROP]."""
+        return image[..., self.top : self.top + CROP, self.left : self.left + CROP]
+
+    def draw_from(self, synthesis: Synthesis, x: Tensor, image: Tensor, w: Tensor) -> Tensor:
+        """What the last block adds to the activation and the image before it, inside the window.
+
+        Its context is `MARGIN` pixels, more than the block's three filters reach.
+        """
+        size = x.shape[-1]
+        context = [slice(max(0, (a - MARGIN) // 2), (a + CROP + MARGIN) // 2) for a in self]
+        block = synthesis.blocks[-1]
+        features = block(x[(..., *context)], w[:, -3:-1], "none")
+        drawn = upsample(image)[..., *(slice(2 * c.start, 2 * min(c.stop, size)) for c in context)]
+        drawn = drawn + block.to_rgb(features, w[:, -1])
+        inner = (
+            slice(a - 2 * c.start, a - 2 * c.start + CROP)
+            for a, c in zip(self, context, strict=True)
+        )
+        return drawn[(..., *inner)]
 
 
 def discriminator_loss(
@@ -113,13 +151,18 @@ def discriminator_loss(
     """Non-saturating logistic loss; `penalty` adds R1 (arXiv 1801.04406) with this weight."""
     with torch.autocast(real.device.type, torch.bfloat16):
         logits = model(torch.cat([real, fake]))
-    real_logits, fake_logits = logits.chunk(2)
+    real_logits, fake_logits = logits[: len(real)], logits[len(real) :]
     loss = F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
     if penalty is not None:
         few = real[: max(4, len(real) // 2)].requires_grad_()
         (gradient,) = torch.autograd.grad(model(few).sum(), few, create_graph=True)
         loss = loss + penalty * gradient.square().sum(dim=(1, 2, 3)).mean()
     return loss
+
+
+def codes(w: Tensor, num_ws: int) -> Tensor:
+    """Latents [N, w_dim] for all layers: [N, num_ws, w_dim]."""
+    return w[:, None].expand(-1, num_ws, -1)
 
 
 def part(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
@@ -132,7 +175,7 @@ def new_generator() -> StyleGAN2:
     """The generator before training."""
     generator = StyleGAN2(
         StyleGAN2Config(
-            img_resolution=128, channels=CHANNELS, mapping_layers=3, mapping_lr_multiplier=0.1
+            img_resolution=128, channels=CHANNELS, mapping_layers=6, mapping_lr_multiplier=1.0
         )
     )
     for block in generator.synthesis.blocks:
@@ -144,9 +187,15 @@ class Trainer:
     """The networks, their averages and their optimisers."""
 
     def __init__(
-        self, faces: Faces, out: Path, stages: tuple[Stage, ...], device: str = "cpu"
+        self,
+        faces: Faces,
+        out: Path,
+        stages: tuple[Stage, ...],
+        learning_rate: float = 1e-3,
+        device: str = "cpu",
     ) -> None:
         self.faces, self.out, self.stages, self.device = faces, out, stages, device
+        self.learning_rate = learning_rate
         torch.manual_seed(0)
         self.generator = new_generator()
         self.embedding = Parameters(faces.parameters.shape[1], self.generator.w_dim)
@@ -156,9 +205,7 @@ class Trainer:
             {"synthesis": self.generator.synthesis, "embedding": self.embedding}
         ).to(device)
         self.average = {k: v.clone() for k, v in self.trained.state_dict().items()}
-        self.optimizer = torch.optim.Adam(
-            self.trained.parameters(), lr=2e-3, betas=(0.5, 0.99), fused=True
-        )
+        self.optimizer = torch.optim.Adam(self.trained.parameters(), fused=True)
         self.rival = torch.optim.Adam(
             self.discriminator.parameters(), lr=2e-3, betas=(0.0, 0.99), fused=True
         )
@@ -182,6 +229,7 @@ class Trainer:
         """Start from the networks of an earlier training, see `--keep`."""
         state = {k: v.float() for k, v in load_file(path, device=self.device).items()}
         self.trained.load_state_dict(part(state, "trained"))
+        self.embedding.centre(self.faces.parameters.to(self.device))
         self.discriminator.load_state_dict(part(state, "discriminator"))
         self.average = {k: v.clone() for k, v in self.trained.state_dict().items()}
 
@@ -201,50 +249,77 @@ class Trainer:
         for name in ("trained", "discriminator", "optimizer", "rival"):
             getattr(self, name).load_state_dict(state[name])
 
-    def stage(self) -> tuple[Stage, float] | None:
-        """The current stage and how much of it is done, in [0, 1); None at the end."""
+    def stage(self) -> Stage | None:
+        """The current stage; None at the end."""
         seen = self.step * self.faces.batch
         for stage in self.stages:
             if seen < stage.images:
-                return stage, seen / stage.images
+                return stage
             seen -= stage.images
         return None
 
-    def pyramid(self, parameters: Tensor, resolution: int) -> list[Tensor]:
-        w = self.embedding(parameters)[:, None].expand(-1, self.generator.num_ws, -1)
-        with torch.autocast(w.device.type, torch.bfloat16):
-            return self.generator.synthesis.pyramid(w, "random", resolution)
+    def progress(self) -> float:
+        """How much of all stages is done, in [0, 1]."""
+        return self.step * self.faces.batch / sum(stage.images for stage in self.stages)
 
-    def train_step(self, stage: Stage, progress: float) -> dict[str, float]:
+    def synthesise(self, w: Tensor, resolution: int) -> tuple[Tensor, list[Tensor]]:
+        """The last activation and the images at each resolution, of latents [N, w_dim]."""
+        with torch.autocast(w.device.type, torch.bfloat16):
+            # without noise: renders have none
+            return self.generator.synthesis.pyramid(
+                codes(w, self.generator.num_ws), "none", resolution
+            )
+
+    def blends(self, w: Tensor) -> Tensor:
+        """Latents between those of renders and nearer to their mean, as samplers and truncation
+        give them. What is halfway between two choices has to look like a face as well.
+        """
+        mean = self.embedding.dense.bias * self.embedding.dense.bias_gain
+        share = 0.3 * torch.rand(len(w), 1, device=w.device)
+        kept = 0.7 + 0.3 * torch.rand(len(w), 1, device=w.device)
+        return mean + kept * (torch.lerp(w, w.roll(1, 0), share) - mean)
+
+    def train_step(self, stage: Stage) -> dict[str, float]:
         real, parameters = (tensor.to(self.device) for tensor in self.faces(self.step))
         # From here on latents keep their meaning, so that the mapping network can learn meanwhile.
         self.embedding.requires_grad_(not stage.adversarial)
-        warm_up = min(1.0, (self.step + 1) / 200)
-        rate = stage.learning_rate * warm_up
-        if stage.decay:
-            rate *= 0.5 + 0.5 * math.cos(math.pi * progress)
-        if stage.resolution < real.shape[-1]:
-            real = F.adaptive_avg_pool2d(real, stage.resolution)
-        real = real.contiguous(memory_format=torch.channels_last)
-        pyramid = self.pyramid(parameters, stage.resolution)
-        rec = reconstruction_loss(pyramid, real)
-        loss, numbers = rec, {"rec": rec.item()}
+        rate = self.learning_rate * min(1.0, (self.step + 1) / 200)
+        rate *= 0.5 + 0.5 * math.cos(math.pi * self.progress())
+        for group in self.optimizer.param_groups:
+            group["betas"] = (0.5 if stage.adversarial else 0.9, 0.99)
+        w = self.embedding(parameters)
+        count = len(w)
         if stage.adversarial:
-            real, fake = random_crops(real, pyramid[-1], self.step)
+            w = torch.cat([w, self.blends(w[: count // 2])])
+        size = real.shape[-1]
+        whole = min(stage.resolution, size // 2)  # beyond that, only a window
+        x, pyramid = self.synthesise(w, whole)
+        loss = pyramid_loss([image[:count] for image in pyramid], real)
+        numbers = {"rec": loss.item()}
+        if stage.resolution == size:
+            window = Window.draw(self.step, size)
+            with torch.autocast(w.device.type, torch.bfloat16):
+                fake = window.draw_from(
+                    self.generator.synthesis, x, pyramid[-1], codes(w, self.generator.num_ws)
+                )
+            real = window.cut(real).contiguous(memory_format=torch.channels_last)
+            local = reconstruction_loss(fake[:count], real)
+            loss = loss + local
+            numbers["local"] = local.item()
+        if stage.adversarial:
             penalty = 16 * 0.5 * 0.3 if self.step % 16 == 0 else None
-            verdict = discriminator_loss(self.discriminator, real, fake.detach(), penalty)
-            self._update(self.rival, verdict, rate)
+            verdict = discriminator_loss(self.discriminator, real, fake[-count:].detach(), penalty)
+            self._update(self.rival, verdict, 2 * rate)
             self.discriminator.requires_grad_(False)
             with torch.autocast(real.device.type, torch.bfloat16):
                 with torch.no_grad():
                     _, target = self.discriminator.features(real)
                 logits, features = self.discriminator.features(fake)
             self.discriminator.requires_grad_(True)
-            match = torch.stack(
-                [F.l1_loss(a.float(), b.float()) for a, b in zip(features, target, strict=True)]
-            ).sum()
+            pairs = zip(features, target, strict=True)
+            match = torch.stack([F.l1_loss(a[:count].float(), b.float()) for a, b in pairs]).sum()
             adversarial = F.softplus(-logits).mean()
-            loss = 4 * rec + 0.6 * match + 0.3 * adversarial
+            loss = 2 * loss + match + 0.5 * adversarial
             numbers |= {"match": match.item(), "adv": adversarial.item()}
         numbers["norm"] = self._update(self.optimizer, loss, rate)
         decay = min(0.999, (self.step + 1) / (self.step + 10))
@@ -271,10 +346,9 @@ class Trainer:
         current = {k: v.clone() for k, v in self.trained.state_dict().items()}
         self.trained.load_state_dict(self.average)
         real = torch.from_numpy(self.faces.images[:count].copy()).permute(0, 3, 1, 2)
-        stage = self.stage() or (self.stages[-1], 1.0)
-        size = stage[0].resolution
+        stage = self.stage() or self.stages[-1]
         parameters = self.faces.parameters[:count].to(self.device)
-        fake = self.pyramid(parameters, size)[-1].float().cpu()
+        fake = self.synthesise(self.embedding(parameters), stage.resolution)[1][-1].cpu()
         self.trained.load_state_dict(current)
         fake = F.interpolate(fake, size=128, mode="nearest")
         fake8 = (fake * 127.5 + 128).clamp(0, 255).byte()
@@ -301,6 +375,7 @@ def main() -> None:
         "--start", type=Path, help="begin with the networks in this file, such as start.safetensors"
     )
     parser.add_argument("--keep", type=Path, help="only write the networks of a run to this file")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="its peak")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=0)
     arguments = parser.parse_args()
@@ -311,10 +386,14 @@ def main() -> None:
         Stage(32, arguments.images[0], adversarial=False),
         Stage(64, arguments.images[1], adversarial=False),
         Stage(128, arguments.images[2], adversarial=False),
-        Stage(128, arguments.images[3], adversarial=True, learning_rate=2e-3, decay=True),
+        Stage(128, arguments.images[3], adversarial=True),
     )
     trainer = Trainer(
-        Faces(arguments.data, arguments.batch), arguments.out, stages, arguments.device
+        Faces(arguments.data, arguments.batch),
+        arguments.out,
+        stages,
+        arguments.learning_rate,
+        arguments.device,
     )
     if arguments.start:
         trainer.begin(arguments.start)
@@ -333,7 +412,7 @@ def main() -> None:
     saved = shown = time.monotonic()
     seen, sums = trainer.step, dict[str, float]()
     while not stopped and (now := trainer.stage()):
-        for name, value in trainer.train_step(*now).items():
+        for name, value in trainer.train_step(now).items():
             sums[name] = sums.get(name, 0.0) + value
         if trainer.step % 200 == 0:
             seconds, count = time.monotonic() - shown, trainer.step - seen

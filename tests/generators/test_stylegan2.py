@@ -111,7 +111,8 @@ def test_noise_modes() -> None:
 def test_pyramid_ends_with_the_image(architecture: str) -> None:
     model = tiny(architecture=architecture)
     w = latents(model)
-    images = model.synthesis.pyramid(w)
+    activation, images = model.synthesis.pyramid(w)
+    assert activation.shape[-1] == 16
     sizes = [4, 8, 16] if architecture == "skip" else [16]
     assert [image.shape[-1] for image in images] == sizes
     assert torch.equal(images[-1], model.synthesize(w))

@@ -65,8 +65,9 @@ def test_variants_are_compared(model: Path, data: Path) -> None:
     judge.save_pretrained(data / "judge")
     arguments = ["--model", model, "--judge", data / "judge", "--train", data, "--test", data]
     arguments += ["--work", data / "work", "--variants", "plain", "--conditions", "text,shift+pull"]
+    arguments += ["--shortlists", "1,3"]
     arguments += ["--minutes", 1e-3, "--pairs", 40, "--bank", 20, "--prompts", 3, "--faces", 12]
     run = CliRunner().invoke(comparison.main, [*map(str, arguments), "--diverse", "1", "2"])
     assert run.exit_code == 0, run.output
-    assert "| plain | text |" in run.output
-    assert "| plain | shift+pull |" in run.output
+    assert "| plain | text | 1 |" in run.output
+    assert "| plain | shift+pull | 3 |" in run.output

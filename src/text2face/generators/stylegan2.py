@@ -176,12 +176,12 @@ class Synthesis(nn.Module):
 
         Activations have the dtype of autocast where it is on, styles and RGB are float32.
         """
-        return self.pyramid(w, noise_mode)[-1]
+        return self.pyramid(w, noise_mode)[1][-1]
 
     def pyramid(
         self, w: Tensor, noise_mode: str = "const", resolution: int | None = None
-    ) -> list[Tensor]:
-        """The images so far after each block that has an RGB output, smallest first.
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The last activation, and the images so far after each block that has an RGB output.
 
         All resolutions from 4×4 in the skip architecture, and just the last one in the others;
         `resolution` leaves out the blocks above it, for progressive training.
@@ -201,7 +201,7 @@ class Synthesis(nn.Module):
             if block.to_rgb is not None:
                 image = block.to_rgb(x, w[:, last])
                 images.append(upsample(images[-1]) + image if images else image)
-        return images
+        return x, images
 
 
 class StyleGAN2(nn.Module):

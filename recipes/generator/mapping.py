@@ -23,13 +23,13 @@ from torch.nn import functional as F
 
 from recipes.faces.identity import choices, draw, sample
 from recipes.faces.parameters import parameters
-from recipes.generator.train import Parameters, new_generator, part
+from recipes.generator.latents import Parameters
+from recipes.generator.train import new_generator, part
 from text2face._folders import atomic_file
-from text2face.generators.layers import Dense, StyledConv, ToRGB, normalize_second_moment
+from text2face.generators.layers import Dense, normalize_second_moment
 from text2face.generators.stylegan2 import Mapping, StyleGAN2
 
 SEED = 7  # of the identities learnt from, which are those of no data set
-LIFT = 3.0
 RAMP = 0.04  # the width of a step, in standard deviations of z
 RAISE = 4.5  # keeps a component of z positive
 SLOPE, GAIN = 0.2, math.sqrt(2)  # of the activation
@@ -52,28 +52,13 @@ def draw_parameters(start: int) -> np.ndarray:
 
 
 def load(run: Path) -> tuple[StyleGAN2, Parameters]:
-    """The averaged synthesis network of a training run and its latents, lifted."""
+    """The averaged synthesis network of a training run and its latents."""
     average = torch.load(run / "checkpoint.pt", weights_only=True)["average"]
     generator = new_generator()
     embedding = Parameters(average["embedding.mean"].numel(), generator.w_dim)
     generator.synthesis.load_state_dict(part(average, "synthesis"))
     embedding.load_state_dict(part(average, "embedding"))
-    lift(generator, embedding)
     return generator, embedding.requires_grad_(False)
-
-
-def lift(generator: StyleGAN2, embedding: Parameters) -> None:
-    """Move all latents by `LIFT`; the styles take it back.
-
-    The last layer of a mapping network is activated, so w has to be positive for w to be a linear
-    function of what comes before, as most of it should be.
-    """
-    embedding.dense.bias.data += LIFT / embedding.dense.bias_gain
-    for module in generator.synthesis.modules():
-        if isinstance(module, StyledConv | ToRGB):
-            affine = module.affine
-            change = LIFT * affine.weight_gain * affine.weight.data.sum(dim=1)
-            affine.bias.data -= change / affine.bias_gain
 
 
 class Wires:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,15 +28,16 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recipes.generator.latents import Parameters, codes, lift
 from recipes.generator.networks import Discriminator
+from recipes.generator.perception import Perception
+from recipes.generator.windows import Window
 from text2face._folders import atomic_file
-from text2face.generators.layers import Dense, upsample
-from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config, Synthesis
+from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
 CHANNELS = (256, 256, 192, 96, 48, 32)  # at 4, 8, …, 128 pixels
 STAGES = (100_000, 100_000, 100_000, 200_000)
-# The last resolution and the discriminator see windows of the image: they are about texture.
-CROP, MARGIN = 64, 8
+PERCEPTION = 0.3  # its weight
 DISCRIMINATOR_CHANNELS = (32, 64, 128, 192, 192)  # at 64, 32, …, 4 pixels
 
 
@@ -47,34 +48,6 @@ class Stage:
     resolution: int
     images: int
     adversarial: bool
-
-
-class Parameters(nn.Module):
-    """Renderer parameters [N, P] → latent codes [N, w_dim], linear."""
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, count: int, w_dim: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(count))
-        self.register_buffer("scale", torch.ones(count))
-        self.dense = Dense(count, w_dim, lr_multiplier=4)  # few of its columns matter at a time
-
-    def fit(self, values: Tensor) -> None:
-        """Centre and scale the parameters; the root keeps rare choices from dwarfing the others."""
-        self.mean.copy_(values.mean(0))
-        self.scale.copy_(values.std(0).clamp(min=0.02).rsqrt())
-
-    @torch.no_grad()
-    def centre(self, values: Tensor) -> None:
-        """Make the bias the mean latent of these parameters; every latent stays as it is."""
-        mean = self(values.mean(0)[None])[0]
-        self.mean.copy_(values.mean(0))
-        self.dense.bias.copy_(mean / self.dense.bias_gain)
-
-    def forward(self, values: Tensor) -> Tensor:
-        return self.dense((values - self.mean) * self.scale)  # type: ignore[no-any-return]
 
 
 class Faces:
@@ -111,40 +84,6 @@ def pyramid_loss(pyramid: list[Tensor], real: Tensor) -> Tensor:
     return torch.stack(losses).sum()
 
 
-class Window(NamedTuple):
-    """A square of `CROP` pixels of the image; `top` and `left` are even."""
-
-    top: int
-    left: int
-
-    @classmethod
-    def draw(cls, step: int, size: int) -> Window:
-        """Another one for each step, near the border as often as in the middle."""
-        places = np.random.default_rng([2, step]).integers(-MARGIN, size - CROP + MARGIN, 2)
-        return cls(*(int(place) // 2 * 2 for place in places.clip(0, size - CROP)))
-
-    def cut(self, image: Tensor) -> Tensor:
-        """[N, C, H, W] → [N, C, CROP, CROP]."""
-        return image[..., self.top : self.top + CROP, self.left : self.left + CROP]
-
-    def draw_from(self, synthesis: Synthesis, x: Tensor, image: Tensor, w: Tensor) -> Tensor:
-        """What the last block adds to the activation and the image before it, inside the window.
-
-        Its context is `MARGIN` pixels, more than the block's three filters reach.
-        """
-        size = x.shape[-1]
-        context = [slice(max(0, (a - MARGIN) // 2), (a + CROP + MARGIN) // 2) for a in self]
-        block = synthesis.blocks[-1]
-        features = block(x[(..., *context)], w[:, -3:-1], "none")
-        drawn = upsample(image)[..., *(slice(2 * c.start, 2 * min(c.stop, size)) for c in context)]
-        drawn = drawn + block.to_rgb(features, w[:, -1])
-        inner = (
-            slice(a - 2 * c.start, a - 2 * c.start + CROP)
-            for a, c in zip(self, context, strict=True)
-        )
-        return drawn[(..., *inner)]
-
-
 def discriminator_loss(
     model: Discriminator, real: Tensor, fake: Tensor, penalty: float | None
 ) -> Tensor:
@@ -158,11 +97,6 @@ def discriminator_loss(
         (gradient,) = torch.autograd.grad(model(few).sum(), few, create_graph=True)
         loss = loss + penalty * gradient.square().sum(dim=(1, 2, 3)).mean()
     return loss
-
-
-def codes(w: Tensor, num_ws: int) -> Tensor:
-    """Latents [N, w_dim] for all layers: [N, num_ws, w_dim]."""
-    return w[:, None].expand(-1, num_ws, -1)
 
 
 def part(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
@@ -192,14 +126,17 @@ class Trainer:
         out: Path,
         stages: tuple[Stage, ...],
         learning_rate: float = 1e-3,
+        perception: Perception | None = None,
         device: str = "cpu",
     ) -> None:
         self.faces, self.out, self.stages, self.device = faces, out, stages, device
         self.learning_rate = learning_rate
+        self.perception = perception and perception.to(device)
         torch.manual_seed(0)
         self.generator = new_generator()
         self.embedding = Parameters(faces.parameters.shape[1], self.generator.w_dim)
         self.embedding.fit(faces.parameters)
+        lift(self.generator, self.embedding)
         self.discriminator = Discriminator(DISCRIMINATOR_CHANNELS).to(device)
         self.trained = nn.ModuleDict(
             {"synthesis": self.generator.synthesis, "embedding": self.embedding}
@@ -225,17 +162,19 @@ class Trainer:
         with atomic_file(self.out / "checkpoint.pt") as file:
             torch.save(self.state(), file)
 
-    def begin(self, path: Path) -> None:
-        """Start from the networks of an earlier training, see `--keep`."""
+    def begin(self, path: Path, generator: Path) -> None:
+        """Start from an earlier training: what `keep` wrote, and the generator that came of it."""
         state = {k: v.float() for k, v in load_file(path, device=self.device).items()}
-        self.trained.load_state_dict(part(state, "trained"))
+        synthesis = StyleGAN2.from_pretrained(generator).synthesis
+        self.generator.synthesis.load_state_dict(synthesis.state_dict())
+        self.embedding.load_state_dict(part(state, "embedding"))
         self.embedding.centre(self.faces.parameters.to(self.device))
         self.discriminator.load_state_dict(part(state, "discriminator"))
         self.average = {k: v.clone() for k, v in self.trained.state_dict().items()}
 
     def keep(self, path: Path) -> None:
-        """Write the averaged networks in fp16, small enough to be kept for another training."""
-        state = {f"trained.{k}": v for k, v in self.average.items()}
+        """Write in fp16 what goes on with the training but is not part of the generator."""
+        state = {k: v for k, v in self.average.items() if k.startswith("embedding.")}
         state |= {f"discriminator.{k}": v for k, v in self.discriminator.state_dict().items()}
         with atomic_file(path) as file:
             file.write(save({k: v.half().contiguous().cpu() for k, v in state.items()}))
@@ -281,8 +220,6 @@ class Trainer:
 
     def train_step(self, stage: Stage) -> dict[str, float]:
         real, parameters = (tensor.to(self.device) for tensor in self.faces(self.step))
-        # From here on latents keep their meaning, so that the mapping network can learn meanwhile.
-        self.embedding.requires_grad_(not stage.adversarial)
         rate = self.learning_rate * min(1.0, (self.step + 1) / 200)
         rate *= 0.5 + 0.5 * math.cos(math.pi * self.progress())
         for group in self.optimizer.param_groups:
@@ -302,10 +239,18 @@ class Trainer:
                 fake = window.draw_from(
                     self.generator.synthesis, x, pyramid[-1], codes(w, self.generator.num_ws)
                 )
+            seen = window.paste(fake[:count], pyramid[-1][:count])
+            wanted = window.paste(window.cut(real), F.adaptive_avg_pool2d(real, whole))
             real = window.cut(real).contiguous(memory_format=torch.channels_last)
             local = reconstruction_loss(fake[:count], real)
             loss = loss + local
             numbers["local"] = local.item()
+        else:
+            seen, wanted = pyramid[-1], F.adaptive_avg_pool2d(real, whole)
+        if self.perception is not None:
+            look = self.perception(seen, wanted, self.step)
+            loss = loss + PERCEPTION * look
+            numbers["look"] = look.item()
         if stage.adversarial:
             penalty = 16 * 0.5 * 0.3 if self.step % 16 == 0 else None
             verdict = discriminator_loss(self.discriminator, real, fake[-count:].detach(), penalty)
@@ -372,13 +317,20 @@ def main() -> None:
         help="images of regression at 32, 64, 128 px, and of the adversarial stage",
     )
     parser.add_argument(
-        "--start", type=Path, help="begin with the networks in this file, such as start.safetensors"
+        "--start",
+        type=Path,
+        nargs=2,
+        metavar=("FILE", "GENERATOR"),
+        help="go on from the networks in start.safetensors and in a generator's folder",
     )
-    parser.add_argument("--keep", type=Path, help="only write the networks of a run to this file")
+    parser.add_argument("--keep", type=Path, help="only write such a FILE of a run")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="its peak")
+    parser.add_argument("--encoder", type=Path, help="a text-image encoder to look through")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=0)
     arguments = parser.parse_args()
+    if arguments.batch % 8:  # and half as many blends: the discriminator looks at groups of four
+        parser.error(f"--batch is {arguments.batch}, expected a multiple of 8")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -393,10 +345,11 @@ def main() -> None:
         arguments.out,
         stages,
         arguments.learning_rate,
+        Perception.from_pretrained(arguments.encoder) if arguments.encoder else None,
         arguments.device,
     )
     if arguments.start:
-        trainer.begin(arguments.start)
+        trainer.begin(*arguments.start)
     trainer.resume()
     if arguments.keep:
         trainer.keep(arguments.keep)

@@ -380,9 +380,9 @@ class TextToFace:
         z = torch.cat([noise(seed, draws * z_dim).view(draws, z_dim) for seed in seeds])
         w = self.sampler.sample(condition, z.to(self.device) * settings.diversity).float()
         if critic is not None and draws > 1:
-            seen = critic.estimate(w).unflatten(0, (-1, draws))
+            seen = critic.estimate(w).view(len(seeds), draws, -1)
             best = (seen @ embeddings[:, :, None]).argmax(dim=1)[:, 0]
-            w = w.unflatten(0, (-1, draws))[torch.arange(len(seeds)), best]
+            w = w.view(len(seeds), draws, *w.shape[1:])[torch.arange(len(seeds)), best]
         return self._truncate(w, settings)
 
     @torch.no_grad()

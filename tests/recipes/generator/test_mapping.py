@@ -5,9 +5,9 @@ import torch
 from torch.nn import functional as F
 
 from recipes.faces.identity import Z_DIM, Draws, choices, read
-from recipes.generator import mapping as recipe
+from recipes.generator.latents import LIFT, Parameters
 from recipes.generator.mapping import best_products, build, draw_parameters, normals, train
-from recipes.generator.train import Parameters, new_generator
+from recipes.generator.train import new_generator
 
 
 def left_over(generator: torch.nn.Module, z: torch.Tensor, latents: torch.Tensor) -> float:
@@ -22,7 +22,7 @@ def test_the_network_knows_most_before_it_is_trained() -> None:
     z = torch.cat([normals(1000, s) for s in range(0, 4000, 1000)])
     embedding = Parameters(values.shape[1], generator.w_dim).requires_grad_(False)
     embedding.fit(values.float())
-    embedding.dense.bias += recipe.LIFT / embedding.dense.bias_gain
+    embedding.dense.bias += LIFT / embedding.dense.bias_gain
     latents = embedding(values.float())
     build(generator.mapping, z[:2000].float(), latents[:2000])
     built = left_over(generator, z[2000:], latents[2000:])

@@ -1,0 +1,54 @@
+"""The last resolution in a window: texture is local, and the others take care of the whole."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+from torch.nn import functional as F
+
+from text2face.generators.layers import upsample
+from text2face.generators.stylegan2 import Synthesis
+
+CROP, MARGIN = 64, 8  # pixels of the image
+
+
+class Window(NamedTuple):
+    """A square of `CROP` pixels of the image; `top` and `left` are even."""
+
+    top: int
+    left: int
+
+    @classmethod
+    def draw(cls, step: int, size: int) -> Window:
+        """Another one for each step, often at the border, which others do not reach."""
+        places = np.random.default_rng([2, step]).integers(-CROP // 4, size - CROP * 3 // 4, 2)
+        return cls(*(int(place) // 2 * 2 for place in places.clip(0, size - CROP)))
+
+    def cut(self, image: Tensor) -> Tensor:
+        """[N, C, H, W] → [N, C, CROP, CROP]."""
+        return image[..., self.top : self.top + CROP, self.left : self.left + CROP]
+
+    def paste(self, inside: Tensor, around: Tensor) -> Tensor:
+        """A whole image [N, C, H, W]: the window, and around it an image at half the resolution."""
+        image = F.interpolate(around, scale_factor=2, mode="bilinear").clone()
+        self.cut(image).copy_(inside)
+        return image
+
+    def draw_from(self, synthesis: Synthesis, x: Tensor, image: Tensor, w: Tensor) -> Tensor:
+        """What the last block adds to the activation and the image before it, inside the window.
+
+        Its context is `MARGIN` pixels, more than the block's three filters reach.
+        """
+        size = x.shape[-1]
+        context = [slice(max(0, (a - MARGIN) // 2), (a + CROP + MARGIN) // 2) for a in self]
+        block = synthesis.blocks[-1]
+        features = block(x[(..., *context)], w[:, -3:-1], "none")
+        drawn = upsample(image)[..., *(slice(2 * c.start, 2 * min(c.stop, size)) for c in context)]
+        drawn = drawn + block.to_rgb(features, w[:, -1])
+        inner = (
+            slice(a - 2 * c.start, a - 2 * c.start + CROP)
+            for a, c in zip(self, context, strict=True)
+        )
+        return drawn[(..., *inner)]

@@ -37,7 +37,7 @@ from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
 CHANNELS = (256, 256, 192, 96, 48, 32)  # at 4, 8, …, 128 pixels
 STAGES = (100_000, 100_000, 100_000, 200_000)
-PERCEPTION = 0.3  # its weight
+PERCEPTION = 0.5  # its weight
 DISCRIMINATOR_CHANNELS = (32, 64, 128, 192, 192)  # at 64, 32, …, 4 pixels
 
 
@@ -264,10 +264,10 @@ class Trainer:
             pairs = zip(features, target, strict=True)
             match = torch.stack([F.l1_loss(a[:count].float(), b.float()) for a, b in pairs]).sum()
             adversarial = F.softplus(-logits).mean()
-            loss = 2 * loss + match + 0.5 * adversarial
+            loss = loss + 1.5 * match + 0.5 * adversarial
             numbers |= {"match": match.item(), "adv": adversarial.item()}
         numbers["norm"] = self._update(self.optimizer, loss, rate)
-        decay = min(0.999, (self.step + 1) / (self.step + 10))
+        decay = min(0.997, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
             now = self.trained.state_dict()
             torch._foreach_lerp_([self.average[k] for k in now], list(now.values()), 1 - decay)

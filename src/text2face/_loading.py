@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Protocol, Self, cast, runtime_checkable
@@ -11,6 +10,7 @@ from typing import Any, Final, Protocol, Self, cast, runtime_checkable
 import torch
 
 from text2face._folders import read_config
+from text2face._hub import is_hub_id, snapshot
 from text2face.errors import ArgumentError, CheckpointError
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
@@ -21,7 +21,7 @@ TYPES: Final = {
     "sampler": {"cvae": "text2face.samplers.cvae:CVAESampler"},
 }
 
-_HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_PATTERNS: Final = ("*.json", "*.safetensors", "*.md", "*.txt", "*.model")
 
 
 @runtime_checkable
@@ -57,8 +57,8 @@ def find_model(source: str | Path | None) -> Path:
         raise CheckpointError(
             f"{source} is a file, expected a model folder that holds pipeline.json"
         )
-    if isinstance(source, str) and _HUB_ID.fullmatch(source):
-        return _download(source)
+    if isinstance(source, str) and is_hub_id(source):
+        return snapshot(source, _PATTERNS, expected="a folder that holds pipeline.json")
     raise CheckpointError(
         f"no model folder {source}; expected a folder that holds pipeline.json, or a hub id such "
         "as owner/name; check the path"
@@ -113,27 +113,3 @@ def choose_device(device: str | torch.device) -> torch.device:
             f"no device {str(device)!r} on this machine; expected auto, cpu, cuda or mps"
         ) from None
     return chosen
-
-
-def _download(hub_id: str) -> Path:
-    """Fetch a model from the hub, or find it in the cache."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
-
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=["*.json", "*.safetensors", "*.md"]))
-    except GatedRepoError:
-        raise CheckpointError(
-            f"the hub model {hub_id} is gated; accept its terms on the hub and log in with "
-            "`hf auth login`"
-        ) from None
-    except RepositoryNotFoundError:
-        raise CheckpointError(
-            f"no folder and no hub model {hub_id}; expected a folder that holds pipeline.json or a "
-            "public hub id; check the name"
-        ) from None
-    except (OSError, ValueError, RuntimeError) as error:  # offline, time-out, server error, bad id
-        raise CheckpointError(
-            f"cannot fetch {hub_id} from the model hub ({type(error).__name__}) and it is not in "
-            "the cache; check the network, or give a folder"
-        ) from None

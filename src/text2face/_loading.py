@@ -9,15 +9,19 @@ from typing import Any, Final, Protocol, Self, cast, runtime_checkable
 
 import torch
 
-from text2face._folders import read_config
+from text2face._folders import CONFIG_NAME, read_config, read_json
 from text2face._hub import is_hub_id, snapshot
+from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
 
 TYPES: Final = {
     "generator": {"stylegan2": "text2face.generators.stylegan2:StyleGAN2"},
-    "encoder": {"compact": "text2face.encoders.compact:CompactEncoder"},
+    "encoder": {
+        "clip": "text2face.encoders.clip:CLIPEncoder",
+        "compact": "text2face.encoders.compact:CompactEncoder",
+    },
     "sampler": {"cvae": "text2face.samplers.cvae:CVAESampler"},
 }
 
@@ -84,6 +88,45 @@ def load_component(kind: str, folder: Path) -> Any:
     module, attribute = TYPES[kind][name].split(":")
     component = cast("type[Saveable]", getattr(import_module(module), attribute))
     return component.from_pretrained(folder)
+
+
+def load_encoder(name: str | Path, *, truncate: bool = False) -> TextImageEncoder:
+    """Load a text-image encoder.
+
+    ```python
+    encoder = text2face.load_encoder("openai/clip-vit-base-patch32")
+    score = torch.cosine_similarity(encoder.encode_image(faces), encoder.encode_text(["a hat"]))
+    ```
+
+    Args:
+        name: Any CLIP or SigLIP of transformers: a hub id such as "openai/clip-vit-base-patch16",
+            a folder, or a name of `text2face models list`; or an encoder folder of text2face.
+        truncate: Cut off texts beyond the encoder's context, rather than raise. An encoder folder
+            of text2face keeps its own setting.
+
+    Returns:
+        The encoder on the CPU, in float32, in evaluation mode and frozen; embeddings
+        [N, embedding_dim] keep the length that the network gives them.
+
+    Raises:
+        CheckpointError: There is none, or it is damaged or out of reach.
+    """
+    from text2face.encoders.clip import CLIPEncoder
+    from text2face.models import MODELS
+
+    folder = Path(name)
+    if folder.is_dir():
+        if isinstance(read_json(folder / CONFIG_NAME).get("type"), str):
+            return cast("TextImageEncoder", load_component("encoder", folder))
+        return CLIPEncoder.from_folder(folder, truncate=truncate)
+    if isinstance(name, str) and name in MODELS and MODELS[name].kind == "encoder":
+        name = MODELS[name].source
+    if isinstance(name, str) and is_hub_id(name):
+        return CLIPEncoder.from_hub(name, truncate=truncate)
+    raise CheckpointError(
+        f"no encoder {name}; expected a hub id such as openai/clip-vit-base-patch32, a folder that "
+        "transformers or text2face has saved, or a name of `text2face models list --kind encoder`"
+    )
 
 
 def fingerprint(folder: Path) -> str:

@@ -22,7 +22,10 @@ TYPES: Final = {
         "clip": "text2face.encoders.clip:CLIPEncoder",
         "compact": "text2face.encoders.compact:CompactEncoder",
     },
-    "sampler": {"cvae": "text2face.samplers.cvae:CVAESampler"},
+    "sampler": {
+        "cvae": "text2face.samplers.cvae:CVAESampler",
+        "fast-text2stylegan": "text2face.samplers.fast_text2stylegan:FastText2StyleGANSampler",
+    },
 }
 
 _PATTERNS: Final = ("*.json", "*.safetensors", "*.md", "*.txt", "*.model")
@@ -130,9 +133,14 @@ def load_encoder(name: str | Path, *, truncate: bool = False) -> TextImageEncode
 
 
 def fingerprint(folder: Path) -> str:
-    """16 hexadecimal digits that name what a model folder holds: weights and configuration."""
+    """16 hexadecimal digits that name what a model holds: weights and configuration.
+
+    Args:
+        folder: A model folder, or a checkpoint file.
+    """
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in {".json", ".safetensors"}):
+    paths = [p for p in folder.rglob("*") if p.suffix in {".json", ".safetensors"}]
+    for path in sorted(paths) if folder.is_dir() else [folder]:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
 from torch import Tensor
@@ -18,13 +18,18 @@ from text2face.generators.checkpoints.files import read_checkpoint
 from text2face.generators.checkpoints.pickles import Record
 from text2face.generators.checkpoints.rosinality import load_rosinality
 from text2face.generators.checkpoints.weights import Weights, build, configure
+from text2face.samplers.base import LatentSampler
 from text2face.samplers.fast_text2stylegan import FastText2StyleGANConfig, FastText2StyleGANSampler
 
 __all__ = ["DEFAULTS", "ENCODER", "load_checkpoint"]
 
 ENCODER: Final = "openai/clip-vit-base-patch16"
 """The encoder of the published Fast text2StyleGAN."""
-DEFAULTS: Final = {"name": "fast-text2stylegan", "truncation": 0.9, "condition": "text"}
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "name": "fast-text2stylegan",
+    "truncation": 0.9,
+    "condition": "text",
+}
 """How its authors sample from it."""
 
 _PREFIX: Final = "encoder.mapper."
@@ -56,7 +61,7 @@ _POSTERIOR: Final = {
 
 def load_checkpoint(
     path: Path, encoder: TextImageEncoder | None = None
-) -> tuple[TextImageEncoder, FastText2StyleGANSampler, Generator]:
+) -> tuple[TextImageEncoder, LatentSampler, Generator]:
     """Load the pipeline of an official Fast text2StyleGAN checkpoint.
 
     Args:
@@ -85,7 +90,10 @@ def load_checkpoint(
     options = _options(tree.get("opts"))
     generator = load_rosinality(tree, str(path), size)
     config, tensors = _convert(Weights(mapper, str(path), size), options, generator.num_ws)
-    tensors["latent_mean"] = generator.mean_latent.clone()
+    mean = generator.mean_latent
+    tensors["latent_mean"] = mean.clone()
+    tensors |= {"bank_embeddings": mean.new_zeros(0, len(mean))}
+    tensors |= {name: torch.zeros_like(mean) for name in ("bank_image_mean", "bank_text_mean")}
     if not options.get("start_from_latent_avg", True):
         tensors["latent_mean"].zero_()
     encoder = encoder or load_encoder(ENCODER)
@@ -94,7 +102,8 @@ def load_checkpoint(
             lengths = encoder.encode_text(_FACES).float().norm(dim=1)
         config["embedding_norm"] = float(lengths.mean())
     made = configure(FastText2StyleGANConfig, str(path), **config)
-    return encoder, build(lambda: FastText2StyleGANSampler(made), tensors, str(path)), generator
+    sampler = build(lambda: FastText2StyleGANSampler(made), tensors, str(path))
+    return encoder, cast("LatentSampler", sampler), generator
 
 
 def _options(opts: object) -> Mapping[str, Any]:

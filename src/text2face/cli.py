@@ -94,7 +94,7 @@ def cli(context: click.Context) -> None:
     type=click.Choice(["safetensors", "npz"]),
     help="Also save each latent, w [1, num_ws, w_dim], beside its image.",
 )
-@click.option("--model", help="A model folder or hub id.  [default: the bundled model]")
+@click.option("--model", help="A folder, hub id or Fast text2StyleGAN file.  [default: bundled]")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option(
     "--dtype",

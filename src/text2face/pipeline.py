@@ -147,7 +147,7 @@ class TextToFace:
             from text2face import _official
 
             folder, config = Path(source), PipelineConfig(**_official.DEFAULTS)
-            components = _official.load_checkpoint(folder, encoder)
+            components: tuple[Any, ...] = _official.load_checkpoint(folder, encoder)
         else:
             folder = _loading.find_model(source)
             path = folder / "pipeline.json"

@@ -8,6 +8,7 @@ import torch
 
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.samplers.base import LatentSampler
+from text2face.samplers.conditions import ConditionBank
 from text2face.samplers.fast_text2stylegan import FastText2StyleGANConfig, FastText2StyleGANSampler
 
 SMALL: dict[str, Any] = {"num_ws": 10, "embedding_dim": 12, "code_dim": 6, "image_size": 64}
@@ -71,6 +72,16 @@ def test_it_survives_the_disk(tmp_path: Path, variant: dict[str, Any]) -> None:
         FastText2StyleGANSampler.from_pretrained(tmp_path)
 
 
+def test_it_can_carry_a_bank_for_sampling_by_neighbours(tmp_path: Path) -> None:
+    sampler = make_sampler()
+    assert sampler.bank is None
+    bank = ConditionBank(torch.randn(9, 12), torch.randn(12), torch.randn(12))
+    sampler.with_bank(bank).save_pretrained(tmp_path)
+    loaded = FastText2StyleGANSampler.from_pretrained(tmp_path)
+    assert loaded.bank is not None
+    torch.testing.assert_close(loaded.bank.embeddings, bank.embeddings, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -78,6 +89,7 @@ def test_it_survives_the_disk(tmp_path: Path, variant: dict[str, Any]) -> None:
         ({"num_ws": 0}, "bad sizes"),
         ({"code_dim": 1 << 20}, "bad sizes"),
         ({"image_size": 100}, "bad image_size"),
+        ({"bank_size": -1}, "bad bank_size"),
         ({"variant": "w+", "num_ws": 6}, "bad num_ws"),
         ({"variant": "double-w"}, "bad code_dim"),
         ({"embedding_norm": 0.0}, "bad embedding_norm"),

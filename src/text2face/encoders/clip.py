@@ -143,7 +143,8 @@ class CLIPEncoder(nn.Module):
 
     @property
     def _device(self) -> torch.device:
-        return self.model.device
+        device: torch.device = self.model.device
+        return device
 
     @classmethod
     def from_hub(cls, hub_id: str, *, revision: str | None = None, truncate: bool = False) -> Self:
@@ -268,7 +269,7 @@ def _read_model(folder: Path) -> CLIPModel | SiglipModel:
             owner = model.get_submodule(name.rpartition(".")[0])
             ids = torch.arange(buffer.shape[-1]).expand(buffer.shape)
             owner.register_buffer("position_ids", ids, persistent=False)
-    return model  # type: ignore[no-any-return]
+    return model
 
 
 def _read_weights(folder: Path) -> dict[str, Tensor]:

@@ -118,7 +118,8 @@ class Preprocessing:
             top, left = (size[0] - self.crop[0]) // 2, (size[1] - self.crop[1]) // 2
             pixels = pixels[:, :, top : top + self.crop[0], left : left + self.crop[1]]
         mean, std = pixels.new_tensor((self.mean, self.std))[:, :, None, None]
-        return (pixels - mean) / std
+        prepared: Tensor = (pixels - mean) / std
+        return prepared
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads, and the image processors of transformers do."""

@@ -10,13 +10,14 @@ import json
 import string
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from tokenizers import Tokenizer
 
 from text2face._folders import atomic_file, read_json
 from text2face.errors import CheckpointError, OutputError
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 __all__ = ["TextTokenizer"]
@@ -58,7 +59,7 @@ class TextTokenizer:
     def __call__(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text, not padded and not cut off."""
         plain = [self._canonical(text) for text in texts]
-        if _is_fast(self.backend):
+        if isinstance(self.backend, Tokenizer):
             return [list(one.ids) for one in self.backend.encode_batch(plain)]
         ids: list[list[int]] = self.backend(plain, verbose=False)["input_ids"]
         return ids
@@ -76,8 +77,6 @@ class TextTokenizer:
         Raises:
             CheckpointError: There is none, or it is damaged.
         """
-        from tokenizers import Tokenizer
-
         config = read_json(folder / _CONFIG) if (folder / _CONFIG).exists() else {}
         backend: Tokenizer | PreTrainedTokenizerBase
         if (folder / _FILE).exists():
@@ -86,7 +85,7 @@ class TextTokenizer:
             backend = _attempt(folder, lambda: _clip(folder))
         else:
             backend = _attempt(folder, lambda: _sentencepiece(folder))
-        if _is_fast(backend):
+        if isinstance(backend, Tokenizer):
             backend.no_padding()
             backend.no_truncation()
         kind = str(config.get("tokenizer_class", ""))
@@ -103,7 +102,7 @@ class TextTokenizer:
         Raises:
             OutputError: The folder cannot be written.
         """
-        if not _is_fast(self.backend):
+        if not isinstance(self.backend, Tokenizer):
             try:
                 self.backend.save_pretrained(folder)
             except OSError as error:
@@ -120,12 +119,6 @@ class TextTokenizer:
             file.write(self.backend.to_str(pretty=True).encode())
         with atomic_file(folder / _CONFIG) as file:
             file.write(f"{json.dumps(config, indent=2)}\n".encode())
-
-
-def _is_fast(backend: Tokenizer | PreTrainedTokenizerBase) -> TypeGuard[Tokenizer]:
-    from tokenizers import Tokenizer
-
-    return isinstance(backend, Tokenizer)
 
 
 def _clip(folder: Path) -> Tokenizer:
@@ -162,7 +155,7 @@ def _pad_id(
     folder: Path, config: dict[str, Any], backend: Tokenizer | PreTrainedTokenizerBase
 ) -> int:
     """The id of the padding token that the configuration names."""
-    if not _is_fast(backend):
+    if not isinstance(backend, Tokenizer):
         return int(backend.pad_token_id or 0)
     token = config.get("pad_token")
     path = folder / "special_tokens_map.json"

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from text2face._folders import make_config, read_config, read_tensors, write_folder
 from text2face.errors import ArgumentError
+from text2face.samplers.conditions import ConditionBank
 from text2face.samplers.layers import EqualizedLinear, pixel_norm
 
 __all__ = ["FastText2StyleGANConfig", "FastText2StyleGANSampler"]
@@ -50,6 +51,8 @@ class FastText2StyleGANConfig:
     embedding_norm: float = 1.0
     """The length that `sample` gives to conditions: that of the encoder's embeddings, or 1 if the
     networks were trained on unit vectors."""
+    bank_size: int = 0
+    """Image embeddings kept for `samplers.conditions`; 0 = no bank."""
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -64,6 +67,10 @@ class FastText2StyleGANConfig:
         sizes = (self.num_ws, self.embedding_dim, self.code_dim, self.image_size)
         if not all(isinstance(size, int) and 1 <= size <= 8192 for size in sizes):
             raise ArgumentError(f"bad sizes: got {self}, expected whole numbers from 1 to 8192")
+        if not isinstance(self.bank_size, int) or self.bank_size < 0:
+            raise ArgumentError(
+                f"bad bank_size: got {self.bank_size!r}, expected a whole number from 0"
+            )
         if self.image_size % 32:
             raise ArgumentError(f"bad image_size: got {self.image_size}, expected a multiple of 32")
         if self.variant == "w+" and self.num_ws < 2 * _LEVELS:
@@ -143,6 +150,9 @@ class FastText2StyleGANSampler(nn.Module):
     """Draws latents of a StyleGAN2 for an embedding of CLIP ViT-B/16 (a `LatentSampler`)."""
 
     latent_mean: Tensor
+    bank_embeddings: Tensor
+    bank_image_mean: Tensor
+    bank_text_mean: Tensor
 
     def __init__(self, config: FastText2StyleGANConfig | None = None) -> None:
         """Make a sampler with random weights."""
@@ -160,6 +170,9 @@ class FastText2StyleGANSampler(nn.Module):
         groups = 3 if config.variant == "w+" else 1
         self.decoders = nn.ModuleList(_MLP(inputs, width) for _ in range(groups))
         self.register_buffer("latent_mean", torch.zeros(width))
+        self.register_buffer("bank_embeddings", torch.zeros(config.bank_size, width))
+        self.register_buffer("bank_image_mean", torch.zeros(width))
+        self.register_buffer("bank_text_mean", torch.zeros(width))
 
     @property
     def embedding_dim(self) -> int:
@@ -180,6 +193,24 @@ class FastText2StyleGANSampler(nn.Module):
     def w_dim(self) -> int:
         """Size of a latent code."""
         return self.config.embedding_dim
+
+    @property
+    def bank(self) -> ConditionBank | None:
+        """The images that `samplers.conditions` may use; None if there are none."""
+        if not self.config.bank_size:
+            return None
+        return ConditionBank(self.bank_embeddings, self.bank_image_mean, self.bank_text_mean)
+
+    def with_bank(self, bank: ConditionBank) -> Self:
+        """A copy of this sampler that carries a bank, for sampling by nearest neighbours."""
+        copy = type(self)(dataclasses.replace(self.config, bank_size=len(bank.embeddings)))
+        tensors = {
+            "bank_embeddings": bank.embeddings,
+            "bank_image_mean": bank.image_mean,
+            "bank_text_mean": bank.text_mean,
+        }
+        copy.load_state_dict({**self.state_dict(), **tensors})
+        return copy.eval().requires_grad_(False)
 
     def sample(self, condition: Tensor, z: Tensor) -> Tensor:
         """Draw latents.

@@ -16,7 +16,10 @@ from text2face.errors import ArgumentError, CheckpointError
 BUNDLED: Final = Path(__file__).parent / "bundled"
 
 TYPES: Final = {
-    "generator": {"stylegan2": "text2face.generators.stylegan2:StyleGAN2"},
+    "generator": {
+        "stylegan2": "text2face.generators.stylegan2:StyleGAN2",
+        "stylegan3": "text2face.generators.stylegan3:StyleGAN3",
+    },
     "encoder": {"compact": "text2face.encoders.compact:CompactEncoder"},
     "sampler": {"cvae": "text2face.samplers.cvae:CVAESampler"},
 }

@@ -24,7 +24,8 @@ from recipes.faces.parameters import parameters
 from recipes.generator.train import Parameters, new_generator, part
 from text2face._folders import atomic_file
 from text2face.generators.layers import StyledConv, ToRGB
-from text2face.generators.stylegan2 import Mapping, StyleGAN2
+from text2face.generators.mapping import Mapping
+from text2face.generators.stylegan2 import StyleGAN2
 
 LIFT = 3.0
 RATE = 0.1  # times the mapping network's multiplier of 0.1

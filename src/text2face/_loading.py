@@ -17,7 +17,10 @@ from text2face.errors import ArgumentError, CheckpointError
 BUNDLED: Final = Path(__file__).parent / "bundled"
 
 TYPES: Final = {
-    "generator": {"stylegan2": "text2face.generators.stylegan2:StyleGAN2"},
+    "generator": {
+        "stylegan2": "text2face.generators.stylegan2:StyleGAN2",
+        "stylegan3": "text2face.generators.stylegan3:StyleGAN3",
+    },
     "encoder": {
         "clip": "text2face.encoders.clip:CLIPEncoder",
         "compact": "text2face.encoders.compact:CompactEncoder",

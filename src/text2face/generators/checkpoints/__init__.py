@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from text2face import _loading
 from text2face.errors import CheckpointError
 from text2face.generators.base import Generator
 from text2face.generators.checkpoints.files import read_checkpoint
+from text2face.generators.checkpoints.nvidia import find_nvidia, load_nvidia
+from text2face.generators.checkpoints.pickles import printable
 from text2face.generators.checkpoints.rosinality import find_rosinality, load_rosinality
+from text2face.generators.checkpoints.tensorflow import find_tensorflow, load_tensorflow
+from text2face.generators.mapping import MappedGenerator
 
-__all__ = ["load_generator", "read_checkpoint"]
+__all__ = ["load_checkpoint", "load_generator", "read_checkpoint"]
+
+_SUFFIXES: Final = {".pkl", ".pt", ".pth"}
 
 
 def load_generator(source: str | Path) -> Generator:
@@ -29,14 +35,39 @@ def load_generator(source: str | Path) -> Generator:
         CheckpointError: There is no such file or it is damaged, hostile or of an unknown kind.
     """
     path = Path(source)
+    if not path.exists() and path.suffix in _SUFFIXES:
+        raise CheckpointError(
+            f"no file {source}; expected a checkpoint on this machine; check the path, or download "
+            "it first"
+        )
     if not path.is_file():
         folder = _loading.find_model(source)
         if (folder / "pipeline.json").is_file():
             folder /= "generator"
         return cast("Generator", _loading.load_component("generator", folder))
-    tree, size = read_checkpoint(path), path.stat().st_size
+    return load_checkpoint(path)
+
+
+def load_checkpoint(path: Path) -> MappedGenerator:
+    """Load a generator from a checkpoint file; see `load_generator`."""
+    tree, source, size = read_checkpoint(path), str(path), path.stat().st_size
+    network = find_nvidia(tree)
+    if network is not None:
+        return load_nvidia(network, source, size)
+    network = find_tensorflow(tree)
+    if network is not None:
+        return load_tensorflow(network, source, size)
     if find_rosinality(tree) is not None:
-        return load_rosinality(tree, str(path), size)
+        return load_rosinality(tree, source, size)
     raise CheckpointError(
-        f"unknown format: {path} holds no generator; expected a StyleGAN2 of rosinality's code"
+        f"unknown format: {path} holds no generator, but {_outline(tree)}; expected a network of "
+        "StyleGAN2 or StyleGAN3 in a layout of NVIDIA or rosinality"
     )
+
+
+def _outline(tree: object) -> str:
+    """What a file holds instead, in a few words."""
+    if isinstance(tree, dict):
+        names = ", ".join(printable(name) for name in list(tree)[:5])
+        return f"a dict of {len(tree)}: {names}" if tree else "an empty dict"
+    return f"a {type(tree).__name__}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import mmap
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from text2face.errors import CheckpointError
 from text2face.generators.checkpoints.pickles import Budget, Name, PickleMachine
@@ -21,6 +22,7 @@ _LEGACY_START: Final = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _LEGACY_PROTOCOL: Final = 1001
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
 _ZIP_START: Final = b"PK\x03\x04"
+_MAX_DIRECTORY: Final = 8 << 20
 
 _NOT_CHECKPOINTS: Final = {
     b"<": "a web page; the download link may be dead or ask for a click",
@@ -51,7 +53,7 @@ def read_checkpoint(path: Path) -> Any:
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
             start = bytes(data[:64])
             if start.startswith(_ZIP_START):
-                return _read_zip(data, file, str(path))
+                return _read_zip(data, path)
     except OSError as error:
         raise CheckpointError(
             f"cannot read {path}: {error.strerror}; expected a readable file"
@@ -117,10 +119,27 @@ def _read_legacy(data: memoryview, source: str, budget: Budget) -> Any:
     return content
 
 
-def _read_zip(data: memoryview, file: IO[bytes], source: str) -> Any:
+class _ShortReads(io.FileIO):
+    """A file of which no one can read much at once, so that a zip directory has a limit."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as `io.FileIO` does.
+
+        Raises:
+            zipfile.BadZipFile: There is more than a zip directory may have.
+        """
+        limit = _MAX_DIRECTORY + 1
+        content = super().read(limit if size is None or size < 0 else min(size, limit))
+        if len(content) == limit:
+            raise zipfile.BadZipFile
+        return content
+
+
+def _read_zip(data: memoryview, path: Path) -> Any:
     """The format of `torch.save` since PyTorch 1.6: an uncompressed zip file."""
+    source, left = str(path), len(data)
     try:
-        with zipfile.ZipFile(file) as archive:
+        with _ShortReads(path) as file, zipfile.ZipFile(file) as archive:
             entries = {info.filename: info for info in archive.infolist()}
     except (
         zipfile.BadZipFile,
@@ -137,11 +156,15 @@ def _read_zip(data: memoryview, file: IO[bytes], source: str) -> Any:
     root = indices[0].removesuffix("data.pkl")
 
     def content(name: str) -> memoryview:
+        nonlocal left
         info = entries.get(name)
         if info is None:
             _damaged(source, "it lacks numbers that its tensors ask for")
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
             _damaged(source, "it is compressed or encrypted, as torch.save never does")
+        left -= info.file_size
+        if left < 0:
+            _damaged(source, "its parts overlap")
         try:
             magic, *lengths = _LOCAL_HEADER.unpack_from(data, info.header_offset)
         except struct.error:
@@ -159,6 +182,8 @@ def _read_zip(data: memoryview, file: IO[bytes], source: str) -> Any:
     tree = machine.load()
     for key, storage in storages.items():
         storage.data = content(f"{root}data/{key}")
+        if len(storage.data) != storage.count * storage.dtype.itemsize:
+            _damaged(source, "a storage has not the length that its tensors ask for")
     return tree
 
 

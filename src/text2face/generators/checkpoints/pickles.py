@@ -111,7 +111,7 @@ class PickleMachine:
                 if operation is None:
                     self._damaged(f"byte {self.position - 1} is no opcode that is known here")
                 operation(self)
-        except (IndexError, KeyError, struct.error):
+        except (LookupError, struct.error):
             self._damaged(f"it breaks off or is inconsistent at byte {self.position}")
         except UnicodeDecodeError:
             self._damaged(f"it holds text that is not UTF-8 at byte {self.position}")
@@ -174,7 +174,7 @@ class PickleMachine:
             self._refuse(f"a call of {function.name} without a tuple of arguments")
         try:
             return function.make(args)
-        except (TypeError, ValueError, IndexError, AttributeError, OverflowError):
+        except (TypeError, ValueError, LookupError, AttributeError, OverflowError):
             self._refuse(f"{function.name} with arguments that do not fit it")
 
     # The operations; the comment of each is its name in the module pickletools.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +15,7 @@ from torch import Tensor
 from text2face.errors import CheckpointError
 from text2face.generators.checkpoints.pickles import Maker, Record
 
-__all__ = ["ALLOWED", "ELEMENTS", "Storage", "StoredTensor", "as_tensor"]
+__all__ = ["ALLOWED", "ELEMENTS", "Storage", "StoredTensor", "as_tensor", "number"]
 
 MAX_DIMENSIONS: Final = 8
 MAX_SIZE: Final = 1 << 40
@@ -71,14 +72,10 @@ class StoredTensor:
         Raises:
             ValueError: They are not.
         """
-        numbers = (self.offset, *self.shape, *self.stride)
-        if (
-            len(self.shape) != len(self.stride)
-            or len(self.shape) > MAX_DIMENSIONS
-            or not isinstance(self.storage, Storage)
-            or not all(type(number) is int and 0 <= number < MAX_SIZE for number in numbers)
-        ):
+        if len(self.shape) != len(self.stride) or not isinstance(self.storage, Storage):
             raise ValueError("bad tensor")
+        for numbers in ((self.offset,), self.shape, self.stride):
+            _sizes(numbers)
 
     @property
     def numel(self) -> int:
@@ -121,8 +118,8 @@ def as_tensor(value: object) -> StoredTensor | None:
         return None
     try:
         _, shape, dtype, is_fortran, data = value.state
-        return _array(data, _element(dtype), tuple(shape), "F" if is_fortran else "C")
-    except (TypeError, ValueError):
+        return _array(data, _element(dtype), _sizes(shape), "F" if is_fortran else "C")
+    except (TypeError, ValueError, LookupError, AttributeError):
         raise CheckpointError(
             "refused: an array that holds other things than plain numbers, expected numbers; "
             "get the file from the authors of the network"
@@ -133,8 +130,6 @@ def _array(data: object, dtype: torch.dtype, shape: tuple[int, ...], order: str)
     """The array over a buffer, checked against its length."""
     if not isinstance(data, memoryview) or order not in ("C", "F"):
         raise ValueError("bad array")
-    if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n < MAX_SIZE for n in shape):
-        raise ValueError("bad shape")
     if math.prod(shape) * dtype.itemsize != len(data):
         raise ValueError("bad length")
     steps, step = [], 1
@@ -143,6 +138,21 @@ def _array(data: object, dtype: torch.dtype, shape: tuple[int, ...], order: str)
         step *= max(size, 1)
     stride = tuple(steps if order == "F" else reversed(steps))
     return StoredTensor(Storage(dtype, math.prod(shape), data), 0, shape, stride)
+
+
+def number(value: float) -> StoredTensor:
+    """A single number as a tensor without dimensions."""
+    data = memoryview(struct.pack("<d", value))
+    return StoredTensor(Storage(torch.float64, 1, data), 0, (), ())
+
+
+def _sizes(value: object) -> tuple[int, ...]:
+    """A shape or strides, before they are copied from what may be endless."""
+    if not isinstance(value, tuple | list) or len(value) > MAX_DIMENSIONS:
+        raise ValueError("bad shape")
+    if not all(type(size) is int and 0 <= size < MAX_SIZE for size in value):
+        raise ValueError("bad shape")
+    return tuple(value)
 
 
 def _element(dtype: object) -> torch.dtype:
@@ -186,7 +196,7 @@ def _persistent_object(args: tuple[Any, ...]) -> Record:
 
 def _rebuild_tensor(args: tuple[Any, ...]) -> StoredTensor:
     storage, offset, shape, stride = args[:4]
-    return StoredTensor(storage, offset, tuple(shape), tuple(stride))
+    return StoredTensor(storage, offset, _sizes(shape), _sizes(stride))
 
 
 def _rebuild_parameter(args: tuple[Any, ...]) -> object:
@@ -206,7 +216,7 @@ def _scalar(args: tuple[Any, ...]) -> float | int | bool:
 
 def _from_buffer(args: tuple[Any, ...]) -> StoredTensor:
     data, dtype, shape, order = args
-    return _array(data, _element(dtype), tuple(shape), order)
+    return _array(data, _element(dtype), _sizes(shape), order)
 
 
 def _encode(args: tuple[Any, ...]) -> memoryview:
@@ -217,15 +227,21 @@ def _encode(args: tuple[Any, ...]) -> memoryview:
     return memoryview(text.encode("latin-1"))
 
 
+def _set(args: tuple[Any, ...]) -> set[str]:
+    """A set as it is written before protocol 4: of a few names."""
+    (items,) = args
+    if len(items) > _MAX_ENCODED or not all(isinstance(item, str) for item in items):
+        raise ValueError("more than a few names")
+    return set(items)
+
+
 def _path(args: tuple[Any, ...]) -> str:
     return "/".join(args) if sum(map(len, args)) <= _MAX_ENCODED else "…"
 
 
 def _size(args: tuple[Any, ...]) -> tuple[Any, ...]:
     (sizes,) = args
-    if len(sizes) > MAX_DIMENSIONS:
-        raise ValueError("too many dimensions")
-    return tuple(sizes)
+    return _sizes(sizes)
 
 
 def _device(args: tuple[Any, ...]) -> object:
@@ -246,7 +262,8 @@ _rebuild: Final[dict[str, Maker]] = {
 ALLOWED: Final[dict[str, Maker]] = {
     "collections.OrderedDict": _without_arguments(dict),
     "dnnlib.util.EasyDict": _without_arguments(dict),
-    "dnnlib.EasyDict": _without_arguments(dict),
+    "builtins.set": _set,
+    "__builtin__.set": _set,
     "argparse.Namespace": _record("argparse.Namespace"),
     "pathlib.PosixPath": _path,
     "_codecs.encode": _encode,

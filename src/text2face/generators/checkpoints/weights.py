@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import torch
@@ -12,10 +13,26 @@ from torch import Tensor, nn
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.generators.checkpoints.pickles import printable
 from text2face.generators.checkpoints.stored import StoredTensor, as_tensor
+from text2face.generators.mapping import GeneratorConfig
 
-__all__ = ["Weights", "average_latent", "build", "configure"]
+__all__ = [
+    "Weights",
+    "average_latent",
+    "build",
+    "choice",
+    "clamp",
+    "configure",
+    "integer",
+    "real",
+]
 
-Config = TypeVar("Config")
+ARCHITECTURES: Final = ("skip", "resnet", "orig")
+_MAX_DIM: Final = 8192
+_MAX_RESOLUTION: Final = 8192
+_MAX_INTEGER: Final = 1 << 31
+
+
+Config = TypeVar("Config", bound=GeneratorConfig)
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -65,12 +82,7 @@ class Weights:
             CheckpointError: There is none, it is damaged, or it is not finite.
         """
         stored = self._find(name)
-        self._left -= stored.numel
-        if self._left < 0:
-            raise CheckpointError(
-                f"wrong weights: {self.source}: its tensors ask for more numbers than the file "
-                f"has bytes, at {name} of shape {list(stored.shape)}; download the file again"
-            )
+        self.charge(name, stored.numel)
         tensor = stored.tensor().float()
         if not tensor.isfinite().all():
             raise CheckpointError(
@@ -79,6 +91,19 @@ class Weights:
             )
         del self._tensors[name]
         return tensor
+
+    def charge(self, name: str, count: int) -> None:
+        """Count numbers that will be allocated for a tensor.
+
+        Raises:
+            CheckpointError: They are more than the file could hold.
+        """
+        self._left -= count
+        if self._left < 0:
+            raise CheckpointError(
+                f"wrong weights: {self.source}: its tensors ask for more numbers than the file has "
+                f"bytes, at {name} with {count}; expected fewer; download the file again"
+            )
 
     def discard(self, name: str) -> None:
         """Pass over a tensor, if it is there."""
@@ -116,11 +141,70 @@ def configure(make: Callable[..., Config], source: str, **values: Any) -> Config
         CheckpointError: Its class refuses a value.
     """
     try:
-        return make(**values)
+        config = make(**values)
     except (ArgumentError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(
             f"unsupported network: {source}: {' '.join(str(error).split())}"
         ) from None
+    if max(config.z_dim, config.w_dim) > _MAX_DIM or config.img_resolution > _MAX_RESOLUTION:
+        raise CheckpointError(
+            f"unsupported network: {source}: z_dim {config.z_dim}, w_dim {config.w_dim} and "
+            f"img_resolution {config.img_resolution}, expected at most {_MAX_DIM}, {_MAX_DIM} and "
+            f"{_MAX_RESOLUTION}; the file is damaged"
+        )
+    return config
+
+
+def integer(fields: Mapping[str, Any], name: str, source: str) -> int:
+    """A setting that has to be an integer from 0.
+
+    Raises:
+        CheckpointError: It is something else.
+    """
+    value = fields.get(name)
+    if type(value) is not int or not 0 <= value < _MAX_INTEGER:
+        raise CheckpointError(
+            f"unsupported network: {source}: {name} is {printable(value)}, expected an integer"
+        )
+    return value
+
+
+def real(fields: Mapping[str, Any], name: str, source: str) -> float:
+    """A setting that has to be a finite number.
+
+    Raises:
+        CheckpointError: It is something else.
+    """
+    value: Any = fields.get(name)
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise CheckpointError(
+            f"unsupported network: {source}: {name} is {printable(value)}, expected a number"
+        )
+    return float(value)
+
+
+def clamp(fields: Mapping[str, Any], source: str) -> float | None:
+    """The limit of activations, if there is one.
+
+    Raises:
+        CheckpointError: It is no number.
+    """
+    return None if fields.get("conv_clamp") is None else real(fields, "conv_clamp", source)
+
+
+def choice(fields: Mapping[str, Any], name: str, known: tuple[str, ...], source: str) -> Any:
+    """A setting that has to be one of a few words.
+
+    Raises:
+        CheckpointError: It is something else.
+    """
+    value = fields.get(name)
+    if value not in known:
+        raise CheckpointError(
+            f"unsupported network: {source}: {name} is {printable(value)}, expected "
+            f"{' or '.join(known)}"
+        )
+    return value
 
 
 def build(make: Callable[[], Network], tensors: Mapping[str, Tensor], source: str) -> Network:
@@ -140,7 +224,7 @@ def build(make: Callable[[], Network], tensors: Mapping[str, Tensor], source: st
     try:
         with torch.device("meta"):  # shapes without memory
             expected = {name: value.shape for name, value in make().state_dict().items()}
-    except (RuntimeError, OverflowError):
+    except (RuntimeError, OverflowError, TypeError, ValueError):
         raise CheckpointError(
             f"wrong weights: {source} describes a network that fits in no memory; download the "
             "file again"

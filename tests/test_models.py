@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from text2face import models
+from text2face import load_generator, models
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.models import MODELS, Model
 
@@ -110,6 +110,16 @@ def test_a_hub_model_is_fetched_and_its_weights_are_pinned(
 def test_weights_without_an_address_are_fetched_by_hand() -> None:
     with pytest.raises(CheckpointError, match="fetch it by hand from https"):
         models.download(models.find("fast-text2stylegan"))
+
+
+def test_a_generator_of_the_registry_is_loaded_by_its_name(cache: Path) -> None:
+    with pytest.raises(CheckpointError, match="run `text2face models download stylegan2-ffhq-256"):
+        load_generator("stylegan2-ffhq-256")
+    path = models.path_of(models.find("stylegan2-ffhq-256"))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"stylegan2-ffhq-256x256\.pkl is empty"):
+        load_generator("stylegan2-ffhq-256")
 
 
 def test_list_and_info(run: Run, capsys: Capture, tiny: Model) -> None:

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from text2face._loading import load_encoder
 from text2face.encoders.base import TextImageEncoder
-from text2face.errors import CheckpointError
+from text2face.errors import ArgumentError, CheckpointError
 from text2face.generators.base import Generator
 from text2face.generators.checkpoints.files import read_checkpoint
 from text2face.generators.checkpoints.pickles import Record
 from text2face.generators.checkpoints.rosinality import load_rosinality
-from text2face.generators.checkpoints.weights import Weights, build, configure
+from text2face.generators.checkpoints.weights import Weights, build
 from text2face.samplers.base import LatentSampler
 from text2face.samplers.fast_text2stylegan import FastText2StyleGANConfig, FastText2StyleGANSampler
 
@@ -101,7 +101,10 @@ def load_checkpoint(
         with torch.no_grad():
             lengths = encoder.encode_text(_FACES).float().norm(dim=1)
         config["embedding_norm"] = float(lengths.mean())
-    made = configure(FastText2StyleGANConfig, str(path), **config)
+    try:
+        made = FastText2StyleGANConfig(**config)
+    except ArgumentError as error:
+        raise CheckpointError(f"unsupported network: {path}: {error}") from None
     sampler = build(lambda: FastText2StyleGANSampler(made), tensors, str(path))
     return encoder, cast("LatentSampler", sampler), generator
 

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from text2face.errors import ArgumentError, CheckpointError
 
-__all__ = ["MODELS", "Model", "cache_folder", "cached", "download", "find", "path_of"]
+__all__ = ["MODELS", "Model", "cache_folder", "cached", "download", "downloaded", "find", "path_of"]
 
 _NVIDIA: Final = (
     "NVIDIA Source Code License: non-commercial use only, for research or evaluation "
@@ -222,6 +222,22 @@ def cached(model: Model) -> Path | None:
             return None
     path = path_of(model)
     return path if model.file and path.is_file() else None
+
+
+def downloaded(name: str) -> Path:
+    """The file of a model that has been downloaded, or its folder if it comes from the hub.
+
+    Raises:
+        ArgumentError: There is no such model.
+        CheckpointError: It has not been downloaded: its licence is shown there.
+    """
+    path = cached(find(name))
+    if path is None:
+        raise CheckpointError(
+            f"{name} is not on this machine; run `text2face models download {name}`, which shows "
+            "its licence first"
+        )
+    return path
 
 
 def download(model: Model, *, offline: bool = False, progress: bool = False) -> Path:

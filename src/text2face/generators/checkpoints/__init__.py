@@ -14,6 +14,7 @@ from text2face.generators.checkpoints.pickles import printable
 from text2face.generators.checkpoints.rosinality import find_rosinality, load_rosinality
 from text2face.generators.checkpoints.tensorflow import find_tensorflow, load_tensorflow
 from text2face.generators.mapping import MappedGenerator
+from text2face.models import MODELS, downloaded
 
 __all__ = ["load_checkpoint", "load_generator", "read_checkpoint"]
 
@@ -25,8 +26,9 @@ def load_generator(source: str | Path) -> Generator:
 
     Args:
         source: A checkpoint file (see docs/checkpoints.md), a folder that `save_pretrained` or
-            `text2face convert` has written, the folder of a whole model, or a hub id of one of
-            these folders, such as "owner/name".
+            `text2face convert` has written, the folder of a whole model, a hub id of one of these
+            folders, such as "owner/name", or a name of `text2face models list` that has been
+            downloaded.
 
     Returns:
         The generator on the CPU in float32, in evaluation mode and frozen.
@@ -35,6 +37,8 @@ def load_generator(source: str | Path) -> Generator:
         CheckpointError: There is no such file or it is damaged, hostile or of an unknown kind.
     """
     path = Path(source)
+    if not path.exists() and source in MODELS and MODELS[str(source)].kind == "generator":
+        return load_checkpoint(downloaded(str(source)))
     if not path.exists() and path.suffix in _SUFFIXES:
         raise CheckpointError(
             f"no file {source}; expected a checkpoint on this machine; check the path, or download "

@@ -280,10 +280,20 @@ def test_a_folder_that_is_not_there_is_an_error(
         TextToFace.from_pretrained(source)
 
 
-def test_a_file_is_no_model(tmp_path: Path) -> None:
+def test_an_empty_file_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "model").touch()
-    with pytest.raises(CheckpointError, match="is a file, expected a model folder"):
+    with pytest.raises(CheckpointError, match="is empty"):
         TextToFace.from_pretrained(tmp_path / "model")
+
+
+def test_another_encoder_can_take_the_place_of_the_models_own(model: Path) -> None:
+    loaded = TextToFace.from_pretrained(model)
+    (model / "encoder" / "config.json").unlink()  # it is not even read
+    encoder = tiny.TinyEncoder()
+    again = TextToFace.from_pretrained(model, encoder=encoder)
+    assert again.encoder is encoder
+    assert again.weights is None
+    assert torch.equal(again(PROMPT, seed=1).latents, loaded(PROMPT, seed=1).latents)
 
 
 def test_a_hub_model_is_fetched(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,8 @@ from recipes.generator.latents import Parameters
 from recipes.generator.train import new_generator, part
 from text2face._folders import atomic_file
 from text2face.generators.layers import Dense, normalize_second_moment
-from text2face.generators.stylegan2 import Mapping, StyleGAN2
+from text2face.generators.mapping import Mapping
+from text2face.generators.stylegan2 import StyleGAN2
 
 SEED = 7  # of the identities learnt from, which are those of no data set
 RAMP = 0.04  # the width of a step, in standard deviations of z

@@ -23,6 +23,8 @@ from text2face.errors import (
 )
 
 if TYPE_CHECKING:
+    from text2face._loading import load_encoder
+    from text2face.generators.checkpoints import load_generator
     from text2face.pipeline import Output, TextToFace
 
     __version__: str
@@ -36,13 +38,22 @@ __all__ = [
     "Text2FaceError",
     "TextToFace",
     "__version__",
+    "load_encoder",
+    "load_generator",
 ]
+
+_LAZY = {
+    "Output": "text2face.pipeline",
+    "TextToFace": "text2face.pipeline",
+    "load_encoder": "text2face._loading",
+    "load_generator": "text2face.generators.checkpoints",
+}
 
 
 def __getattr__(name: str) -> object:
     """Bring in torch only with the names that need it (PEP 562)."""
-    if name in {"Output", "TextToFace"}:
-        return getattr(import_module("text2face.pipeline"), name)
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
     if name == "__version__":
         from importlib import metadata  # costs a third of the time that the import may take
 

@@ -144,13 +144,16 @@ def read_tensors(folder: Path, expected: Mapping[str, torch.Size]) -> dict[str, 
     return tensors
 
 
-def write_folder(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Write a component folder: floating-point tensors as fp16, each file whole or not at all.
+def write_folder(
+    folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], *, half: bool = True
+) -> None:
+    """Write a component folder, each file whole or not at all.
 
     Args:
         folder: Made if it is missing.
         config: JSON values, with `"type"`.
         tensors: The weights by name.
+        half: Whether to store floating-point tensors as fp16, or as they are.
 
     Raises:
         CheckpointError: A value does not fit in fp16 or is not finite.
@@ -159,21 +162,22 @@ def write_folder(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, 
     import torch
     from safetensors.torch import save
 
-    halves: dict[str, Tensor] = {}
+    kept: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         stored = tensor.detach().cpu()
         if stored.is_floating_point():
-            stored = stored.to(torch.float16)
+            stored = stored.to(torch.float16) if half else stored
             if not stored.isfinite().all():
+                limit = " or a value beyond fp16's 65504" if half else ""
                 raise CheckpointError(
-                    f"cannot save tensor {name}: it holds NaN, infinity or a value beyond fp16's "
-                    "65504; expected finite numbers within it"
+                    f"cannot save tensor {name}: it holds NaN or infinity{limit}; expected finite "
+                    "numbers within it"
                 )
-        halves[name] = stored.contiguous().clone()
+        kept[name] = stored.contiguous().clone()
     text = json.dumps(dict(config), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     make_folder(folder)
     with atomic_file(folder / WEIGHTS_NAME) as file:
-        file.write(save(halves))
+        file.write(save(kept))
     with atomic_file(folder / CONFIG_NAME) as file:
         file.write(text.encode())
 

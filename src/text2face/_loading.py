@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Protocol, Self, cast, runtime_checkable
 
 import torch
 
-from text2face._folders import read_config
+from text2face._folders import CONFIG_NAME, read_config, read_json
+from text2face._hub import is_hub_id, snapshot
+from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
 
 TYPES: Final = {
-    "generator": {"stylegan2": "text2face.generators.stylegan2:StyleGAN2"},
-    "encoder": {"compact": "text2face.encoders.compact:CompactEncoder"},
-    "sampler": {"cvae": "text2face.samplers.cvae:CVAESampler"},
+    "generator": {
+        "stylegan2": "text2face.generators.stylegan2:StyleGAN2",
+        "stylegan3": "text2face.generators.stylegan3:StyleGAN3",
+    },
+    "encoder": {
+        "clip": "text2face.encoders.clip:CLIPEncoder",
+        "compact": "text2face.encoders.compact:CompactEncoder",
+    },
+    "sampler": {
+        "cvae": "text2face.samplers.cvae:CVAESampler",
+        "fast-text2stylegan": "text2face.samplers.fast_text2stylegan:FastText2StyleGANSampler",
+    },
 }
 
-_HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_PATTERNS: Final = ("*.json", "*.safetensors", "*.md", "*.txt", "*.model")
 
 
 @runtime_checkable
@@ -57,8 +67,8 @@ def find_model(source: str | Path | None) -> Path:
         raise CheckpointError(
             f"{source} is a file, expected a model folder that holds pipeline.json"
         )
-    if isinstance(source, str) and _HUB_ID.fullmatch(source):
-        return _download(source)
+    if isinstance(source, str) and is_hub_id(source):
+        return snapshot(source, _PATTERNS, expected="a folder that holds pipeline.json")
     raise CheckpointError(
         f"no model folder {source}; expected a folder that holds pipeline.json, or a hub id such "
         "as owner/name; check the path"
@@ -86,10 +96,54 @@ def load_component(kind: str, folder: Path) -> Any:
     return component.from_pretrained(folder)
 
 
+def load_encoder(name: str | Path, *, truncate: bool = False) -> TextImageEncoder:
+    """Load a text-image encoder.
+
+    ```python
+    encoder = text2face.load_encoder("openai/clip-vit-base-patch32")
+    score = torch.cosine_similarity(encoder.encode_image(faces), encoder.encode_text(["a hat"]))
+    ```
+
+    Args:
+        name: Any CLIP or SigLIP of transformers: a hub id such as "openai/clip-vit-base-patch16",
+            a folder, or a name of `text2face models list`; or an encoder folder of text2face.
+        truncate: Cut off texts beyond the encoder's context, rather than raise. An encoder folder
+            of text2face keeps its own setting.
+
+    Returns:
+        The encoder on the CPU, in float32, in evaluation mode and frozen; embeddings
+        [N, embedding_dim] keep the length that the network gives them.
+
+    Raises:
+        CheckpointError: There is none, or it is damaged or out of reach.
+    """
+    from text2face.encoders.clip import CLIPEncoder
+    from text2face.models import MODELS
+
+    folder = Path(name)
+    if folder.is_dir():
+        if isinstance(read_json(folder / CONFIG_NAME).get("type"), str):
+            return cast("TextImageEncoder", load_component("encoder", folder))
+        return CLIPEncoder.from_folder(folder, truncate=truncate)
+    if isinstance(name, str) and name in MODELS and MODELS[name].kind == "encoder":
+        name = MODELS[name].source
+    if isinstance(name, str) and is_hub_id(name):
+        return CLIPEncoder.from_hub(name, truncate=truncate)
+    raise CheckpointError(
+        f"no encoder {name}; expected a hub id such as openai/clip-vit-base-patch32, a folder that "
+        "transformers or text2face has saved, or a name of `text2face models list --kind encoder`"
+    )
+
+
 def fingerprint(folder: Path) -> str:
-    """16 hexadecimal digits that name what a model folder holds: weights and configuration."""
+    """16 hexadecimal digits that name what a model holds: weights and configuration.
+
+    Args:
+        folder: A model folder, or a checkpoint file.
+    """
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in {".json", ".safetensors"}):
+    paths = [p for p in folder.rglob("*") if p.suffix in {".json", ".safetensors"}]
+    for path in sorted(paths) if folder.is_dir() else [folder]:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
@@ -113,27 +167,3 @@ def choose_device(device: str | torch.device) -> torch.device:
             f"no device {str(device)!r} on this machine; expected auto, cpu, cuda or mps"
         ) from None
     return chosen
-
-
-def _download(hub_id: str) -> Path:
-    """Fetch a model from the hub, or find it in the cache."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
-
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=["*.json", "*.safetensors", "*.md"]))
-    except GatedRepoError:
-        raise CheckpointError(
-            f"the hub model {hub_id} is gated; accept its terms on the hub and log in with "
-            "`hf auth login`"
-        ) from None
-    except RepositoryNotFoundError:
-        raise CheckpointError(
-            f"no folder and no hub model {hub_id}; expected a folder that holds pipeline.json or a "
-            "public hub id; check the name"
-        ) from None
-    except (OSError, ValueError, RuntimeError) as error:  # offline, time-out, server error, bad id
-        raise CheckpointError(
-            f"cannot fetch {hub_id} from the model hub ({type(error).__name__}) and it is not in "
-            "the cache; check the network, or give a folder"
-        ) from None

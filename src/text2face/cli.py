@@ -7,11 +7,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from text2face.errors import ArgumentError, PromptError, Text2FaceError
+from text2face.errors import ArgumentError, OutputError, PromptError, Text2FaceError
+
+if TYPE_CHECKING:
+    from text2face.models import Model
 
 __all__ = ["cli", "main"]
 
@@ -95,7 +98,7 @@ def cli(context: click.Context) -> None:
     type=click.Choice(["safetensors", "npz"]),
     help="Also save each latent, w [1, num_ws, w_dim], beside its image.",
 )
-@click.option("--model", help="A model folder or hub id.  [default: the bundled model]")
+@click.option("--model", help="A folder, hub id or Fast text2StyleGAN file.  [default: bundled]")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option(
     "--dtype",
@@ -186,6 +189,99 @@ def info(image: Path, as_json: bool) -> None:
         click.echo(
             "\n".join(f"{name}: {value}" for name, value in facts.items() if value is not None)
         )
+
+
+@cli.group()
+def models() -> None:
+    """Published weights: what there is, its licence, and downloads."""
+
+
+@models.command("list")
+@click.option("--kind", type=click.Choice(["encoder", "generator", "sampler"]), help="Only these.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each model.")
+def list_models(kind: str | None, as_json: bool) -> None:
+    """List the published weights that text2face knows."""
+    from text2face.models import MODELS
+
+    known = [model for model in MODELS.values() if kind in (None, model.kind)]
+    width = max(len(model.name) for model in known)
+    for model in known:
+        if as_json:
+            click.echo(json.dumps(_facts(model)))
+        else:
+            click.echo(f"{model.name:{width}}  {model.kind:9}  {_size(model):>7}  {model.about}")
+
+
+@models.command("info")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def model_info(name: str, as_json: bool) -> None:
+    """Show the licence, source and size of weights, and whether they are in the cache."""
+    from text2face.models import find
+
+    facts = _facts(find(name))
+    if as_json:
+        click.echo(json.dumps(facts))
+    else:
+        facts["size"] = _size(find(name))
+        click.echo("\n".join(f"{key}: {value}" for key, value in facts.items() if value))
+
+
+@models.command("download")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--offline", is_flag=True, help="Only check what is in the cache.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+def download_models(names: tuple[str, ...], offline: bool, quiet: bool) -> None:
+    """Download weights into the cache and print where they are.
+
+    The licence is shown first. A download that was interrupted goes on where it stopped, and a
+    file that is not the one of the first download is refused.
+    """
+    from text2face.models import download, find
+
+    wanted = [find(name) for name in names]
+    for model in wanted:
+        click.echo(f"{model.name}: {model.licence}", err=True)
+        click.echo(str(download(model, offline=offline, progress=not quiet)))
+
+
+def _facts(model: Model) -> dict[str, Any]:
+    """All there is to say about published weights."""
+    from text2face.models import cached
+
+    return {**asdict(model), "cached": str(cached(model) or "") or None}
+
+
+def _size(model: Model) -> str:
+    return f"{model.size / 1e6:,.0f} MB" if model.size else "?"
+
+
+@cli.command()
+@click.argument("source", metavar="IN")
+@click.argument("folder", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--half", is_flag=True, help="Store fp16: half the size, and not quite exact.")
+@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+def convert(source: str, folder: Path, half: bool, overwrite: bool) -> None:
+    """Write a generator as safetensors.
+
+    IN is a StyleGAN2 or StyleGAN3 in a format of NVIDIA, TensorFlow or rosinality, or a folder or
+    hub id of ours. OUT gets config.json and model.safetensors, exactly the numbers of IN.
+    """
+    from text2face._folders import CONFIG_NAME, WEIGHTS_NAME
+    from text2face.generators.checkpoints import load_generator
+    from text2face.generators.mapping import MappedGenerator
+
+    for path in (folder / CONFIG_NAME, folder / WEIGHTS_NAME):
+        if path.exists() and not overwrite:
+            raise OutputError(
+                f"{path} exists; expected a new folder; choose another or add --overwrite"
+            )
+    generator = load_generator(source)
+    if not isinstance(generator, MappedGenerator):
+        raise ArgumentError(f"{source} is no StyleGAN; expected a StyleGAN2 or StyleGAN3")
+    generator.save_pretrained(folder, half=half)
+    side = generator.img_resolution
+    click.echo(f"{folder}: {generator.kind}, {side}×{side}, {generator.num_ws} latent codes")
 
 
 def _texts(texts: Sequence[str], file: str | None) -> list[str]:

@@ -108,7 +108,7 @@ class TextToFace:
             sampler: Embedding → latent.
             generator: Latent → image.
             config: Defaults and the model's name.
-            folder: Where the components were loaded from, if they were.
+            folder: The folder or file that the components were loaded from, if they were.
 
         Raises:
             CheckpointError: The components do not fit together.
@@ -132,21 +132,33 @@ class TextToFace:
         self.dtype = torch.float32
 
     @classmethod
-    def from_pretrained(cls, source: str | Path | None = None) -> Self:
+    def from_pretrained(
+        cls, source: str | Path | None = None, *, encoder: TextImageEncoder | None = None
+    ) -> Self:
         """Load a model.
 
         Args:
-            source: A folder, a hub id such as "owner/name", or None for the model that comes with
-                the package.
+            source: A folder; a hub id such as "owner/name"; the official checkpoint file of Fast
+                text2StyleGAN; or None for the model that comes with the package.
+            encoder: Take this encoder instead of the model's own, which is then not loaded.
 
         Raises:
             CheckpointError: It is missing, damaged or out of reach.
         """
-        folder = _loading.find_model(source)
-        path = folder / "pipeline.json"
-        config = make_config(PipelineConfig, read_json(path), path)
-        components = [_loading.load_component(kind, folder / kind) for kind in _KINDS]
-        return cls(*components, config=config, folder=folder)
+        if source is not None and Path(source).is_file():
+            from text2face import _official
+
+            folder, config = Path(source), PipelineConfig(**_official.DEFAULTS)
+            components: tuple[Any, ...] = _official.load_checkpoint(folder, encoder)
+        else:
+            folder = _loading.find_model(source)
+            path = folder / "pipeline.json"
+            config = make_config(PipelineConfig, read_json(path), path)
+            own = encoder or _loading.load_component("encoder", folder / "encoder")
+            others = (_loading.load_component(kind, folder / kind) for kind in _KINDS[1:])
+            components = (own, *others)
+        # With another encoder, the files no longer name all the weights.
+        return cls(*components, config=config, folder=None if encoder else folder)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Save the model: `pipeline.json` and a folder for each component.

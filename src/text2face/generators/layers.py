@@ -15,7 +15,9 @@ _SLOPE: Final = 0.2
 _ACTIVATION_GAIN: Final = math.sqrt(2.0)  # keeps the second moment through the leaky ReLU
 _EPSILON: Final = 1e-8
 
-_FILTER: Final = torch.tensor([1.0, 3.0, 3.0, 1.0]).outer(torch.tensor([1.0, 3.0, 3.0, 1.0])) / 16
+RESAMPLING_FILTER: Final = (
+    torch.tensor([1.0, 3.0, 3.0, 1.0]).outer(torch.tensor([1.0, 3.0, 3.0, 1.0])) / 16
+)
 
 
 def normalize_second_moment(x: Tensor) -> Tensor:
@@ -209,5 +211,5 @@ def _upsampling_conv(x: Tensor, weight: Tensor) -> Tensor:
     """
     x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
     channels = x.shape[1]
-    smooth = _FILTER.to(x.device, x.dtype).expand(channels, 1, 4, 4)
+    smooth = RESAMPLING_FILTER.to(x.device, x.dtype).expand(channels, 1, 4, 4)
     return F.conv2d(x, smooth, padding=1, groups=channels)

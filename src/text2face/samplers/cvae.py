@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from text2face._folders import make_config, read_config, read_tensors, write_folder
 from text2face.errors import ArgumentError
 from text2face.samplers.conditions import ConditionBank
+from text2face.samplers.layers import EqualizedLinear, pixel_norm
 
 __all__ = ["CVAESampler", "CVAESamplerConfig", "LatentPosterior"]
 
@@ -80,25 +81,6 @@ class CVAESamplerConfig:
         return len(self.layer_groups) or 1
 
 
-class _Linear(nn.Module):
-    """A linear layer with equalised learning rate; a leaky ReLU with gain √2 may follow."""
-
-    def __init__(self, inputs: int, outputs: int, *, activate: bool = False, gain: float = 1.0):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs))
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        self.gain = gain / math.sqrt(inputs)
-        self.activate = activate
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.linear(x, self.weight * self.gain, self.bias)
-        return F.leaky_relu(x, 0.2) * math.sqrt(2) if self.activate else x
-
-
-def _pixel_norm(x: Tensor) -> Tensor:
-    return x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
-
-
 class _PlainDecoder(nn.Module):
     """concat(code, condition) → PixelNorm → linear layers, each activated, the last one too."""
 
@@ -106,10 +88,12 @@ class _PlainDecoder(nn.Module):
         super().__init__()
         inputs = config.code_dim + config.embedding_dim
         sizes = [inputs, *[config.width] * (config.depth - 1), config.w_dim]
-        self.layers = nn.Sequential(*(_Linear(a, b, activate=True) for a, b in pairwise(sizes)))
+        self.layers = nn.Sequential(
+            *(EqualizedLinear(a, b, activate=True) for a, b in pairwise(sizes))
+        )
 
     def forward(self, code: Tensor, condition: Tensor) -> Tensor:
-        out: Tensor = self.layers(_pixel_norm(torch.cat([code, condition], dim=1)))
+        out: Tensor = self.layers(pixel_norm(torch.cat([code, condition], dim=1)))
         return out
 
 
@@ -118,13 +102,13 @@ class _ResidualBlock(nn.Module):
 
     def __init__(self, width: int, condition_width: int) -> None:
         super().__init__()
-        self.modulation = _Linear(condition_width, 2 * width, gain=0.5)
-        self.first = _Linear(width, width)
-        self.second = _Linear(width, width, gain=0.5)
+        self.modulation = EqualizedLinear(condition_width, 2 * width, gain=0.5)
+        self.first = EqualizedLinear(width, width)
+        self.second = EqualizedLinear(width, width, gain=0.5)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         scale, shift = self.modulation(condition).chunk(2, dim=1)
-        hidden = self.first(_pixel_norm(x)) * (1 + scale) + shift
+        hidden = self.first(pixel_norm(x)) * (1 + scale) + shift
         out: Tensor = x + self.second(F.leaky_relu(hidden, 0.2) * math.sqrt(2))
         return out
 
@@ -135,13 +119,13 @@ class _ResidualDecoder(nn.Module):
     def __init__(self, config: CVAESamplerConfig) -> None:
         super().__init__()
         condition_width = max(config.width // 4, 1)
-        self.code = _Linear(config.code_dim, config.width)
-        self.condition = _Linear(config.embedding_dim, config.width)
-        self.modulator = _Linear(config.embedding_dim, condition_width, activate=True)
+        self.code = EqualizedLinear(config.code_dim, config.width)
+        self.condition = EqualizedLinear(config.embedding_dim, config.width)
+        self.modulator = EqualizedLinear(config.embedding_dim, condition_width, activate=True)
         self.blocks = nn.ModuleList(
             _ResidualBlock(config.width, condition_width) for _ in range(config.depth)
         )
-        self.out = _Linear(config.width, config.w_dim)
+        self.out = EqualizedLinear(config.width, config.w_dim)
 
     def forward(self, code: Tensor, condition: Tensor) -> Tensor:
         x = self.code(code) + self.condition(condition)
@@ -163,9 +147,9 @@ class LatentPosterior(nn.Module):
         super().__init__()
         inputs = config.num_groups * config.w_dim + config.embedding_dim
         self.layers = nn.Sequential(
-            _Linear(inputs, config.width, activate=True),
-            _Linear(config.width, config.width, activate=True),
-            _Linear(config.width, 2 * config.code_dim, gain=0.3),
+            EqualizedLinear(inputs, config.width, activate=True),
+            EqualizedLinear(config.width, config.width, activate=True),
+            EqualizedLinear(config.width, 2 * config.code_dim, gain=0.3),
         )
 
     def forward(self, latents: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:

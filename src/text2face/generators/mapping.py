@@ -1,0 +1,210 @@
+"""What the StyleGANs share: the mapping network z → w, truncation, files, and the public face."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from text2face._folders import read_config, read_tensors, write_folder
+from text2face.errors import ArgumentError, CheckpointError
+from text2face.generators.layers import NOISE_MODES, Dense, normalize_second_moment
+
+__all__ = ["GeneratorConfig", "MappedGenerator", "Mapping"]
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """What the configurations of all StyleGANs have."""
+
+    z_dim: int = 512
+    """Size of the normal input."""
+    c_dim: int = 0
+    """Size of the class label; 0 for a network without classes."""
+    w_dim: int = 512
+    """Size of a latent code."""
+    img_resolution: int = 1024
+    """Height and width of the image in pixels, a power of two."""
+    img_channels: int = 3
+    """Channels of the image."""
+    mapping_layers: int = 8
+    """Layers of the mapping network."""
+    mapping_lr_multiplier: float = 0.01
+    """Speed of learning of the mapping network relative to the synthesis network."""
+
+    @property
+    def num_ws(self) -> int:
+        """The number of latent codes of one image."""
+        raise NotImplementedError
+
+
+class Mapping(nn.Module):
+    """The mapping network: normal z, and a class label if there are any, to a latent code."""
+
+    w_avg: Tensor
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        """Make the network."""
+        super().__init__()
+        self.embed = Dense(config.c_dim, config.w_dim) if config.c_dim else None
+        in_features = config.z_dim + (config.w_dim if config.c_dim else 0)
+        sizes = [in_features] + [config.w_dim] * config.mapping_layers
+        rate = config.mapping_lr_multiplier
+        self.layers = nn.Sequential(
+            *(Dense(a, b, lr_multiplier=rate, activate=True) for a, b in pairwise(sizes))
+        )
+        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+
+    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        """Map z [N, z_dim] and c [N, c_dim] to w [N, w_dim], float32, not truncated."""
+        with torch.autocast(z.device.type, enabled=False):
+            x = normalize_second_moment(z.float())
+            if self.embed is not None and c is not None:
+                x = torch.cat([x, normalize_second_moment(self.embed(c.float()))], dim=1)
+            w: Tensor = self.layers(x)
+            return w
+
+
+class MappedGenerator(nn.Module):
+    """A generator of a mapping network and a synthesis network: `map`, then `synthesize`."""
+
+    kind: ClassVar[str]
+    """The "type" in `config.json`."""
+    config_class: ClassVar[Any]
+    """The dataclass of its configuration."""
+    synthesis_class: ClassVar[Any]
+    """Its synthesis network, made from the configuration: w [N, num_ws, w_dim], mode → image."""
+
+    def __init__(self, config: Any) -> None:
+        """Make a network with random weights, ready for training."""
+        super().__init__()
+        self.config = config
+        self.z_dim: int = config.z_dim
+        self.c_dim: int = config.c_dim
+        self.w_dim: int = config.w_dim
+        self.num_ws: int = config.num_ws
+        self.img_resolution: int = config.img_resolution
+        self.img_channels: int = config.img_channels
+        self.mapping = Mapping(config)
+        self.synthesis = self.synthesis_class(config)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Self:
+        """Load `config.json` and `model.safetensors` from a folder, in evaluation mode and frozen.
+
+        Raises:
+            CheckpointError: A file is missing, damaged, or of another shape.
+        """
+        folder = Path(folder)
+        fields = read_config(folder)
+        kind = fields.pop("type", None)
+        if kind != cls.kind:
+            raise CheckpointError(f"wrong type in {folder}: got {kind!r}, expected {cls.kind!r}")
+        try:
+            config = cls.config_class(**fields)
+        except (TypeError, ArgumentError) as error:
+            raise CheckpointError(f"wrong config in {folder}: {error}") from None
+        try:
+            with torch.device("meta"):  # shapes without memory
+                expected = {k: v.shape for k, v in cls(config).state_dict().items()}
+        except (RuntimeError, OverflowError, TypeError, ValueError):
+            raise CheckpointError(
+                f"wrong config in {folder}: it describes a network that fits in no memory; "
+                "expected the sizes of the weights beside it; download the model again"
+            ) from None
+        tensors = read_tensors(folder, expected)
+        model = cls(config)
+        model.load_state_dict(tensors)
+        return model.eval().requires_grad_(False)
+
+    def save_pretrained(self, folder: str | Path, *, half: bool = True) -> None:
+        """Write `config.json` and `model.safetensors` to a folder.
+
+        Args:
+            folder: Made if it is missing.
+            half: Whether to store numbers as fp16, half the size, or exactly as float32.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
+        config: dict[str, Any] = {"type": self.kind, **dataclasses.asdict(self.config)}
+        write_folder(Path(folder), config, self.state_dict(), half=half)
+
+    @property
+    def mean_latent(self) -> Tensor:
+        """The average of w over z ~ N(0, I), the anchor of truncation: [w_dim]."""
+        return self.mapping.w_avg
+
+    def map(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        truncation: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
+        """Map normal z, and class labels, to latents.
+
+        Args:
+            z: [N, z_dim], normal.
+            c: [N, c_dim], one-hot class labels; only for networks with classes.
+            truncation: ψ: 1 leaves the latent, 0 gives the mean latent.
+            truncation_cutoff: Only this many first layers are truncated; None for all.
+
+        Returns:
+            w [N, num_ws, w_dim], the same code in each layer but for the cutoff.
+
+        Raises:
+            ArgumentError: A shape does not fit this network.
+        """
+        _check_shape("z", z, (None, self.z_dim))
+        if (c is None) != (self.c_dim == 0):
+            raise ArgumentError(
+                f"bad class labels: got {'none' if c is None else 'some'}, expected "
+                f"{f'c of shape [N, {self.c_dim}]' if self.c_dim else 'none'} for this generator"
+            )
+        if c is not None:
+            _check_shape("c", c, (z.shape[0], self.c_dim))
+        w: Tensor = self.mapping(z, c)[:, None]
+        if truncation == 1:
+            return w.repeat(1, self.num_ws, 1)
+        truncated = torch.lerp(self.mapping.w_avg, w, truncation)
+        count = self.num_ws if truncation_cutoff is None else truncation_cutoff
+        return torch.where(
+            torch.arange(self.num_ws, device=w.device)[:, None] < count, truncated, w
+        )
+
+    def synthesize(self, w: Tensor, noise_mode: str = "const") -> Tensor:
+        """Draw images from latents.
+
+        Args:
+            w: [N, num_ws, w_dim], one code per layer (W+); differentiable.
+            noise_mode: "const" for the noise stored in the network, "random" for fresh noise from
+                torch's generator, "none".
+
+        Returns:
+            Images [N, img_channels, H, W], float32, in [-1, 1] but not clamped.
+
+        Raises:
+            ArgumentError: The shape does not fit this network, or there is no such noise mode.
+        """
+        _check_shape("w", w, (None, self.num_ws, self.w_dim))
+        if noise_mode not in NOISE_MODES:
+            raise ArgumentError(
+                f"bad noise mode: got {noise_mode!r}, expected one of {', '.join(NOISE_MODES)}"
+            )
+        image: Tensor = self.synthesis(w, noise_mode)
+        return image
+
+
+def _check_shape(name: str, tensor: Tensor, expected: tuple[int | None, ...]) -> None:
+    fits = tensor.ndim == len(expected) and all(
+        want in (None, got) for got, want in zip(tensor.shape, expected, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("N" if size is None else str(size) for size in expected)
+        raise ArgumentError(f"bad shape of {name}: got {list(tensor.shape)}, expected [{wanted}]")

@@ -50,6 +50,14 @@ def test_batches_agree_with_single_images() -> None:
     assert torch.allclose(model.synthesize(w), alone, atol=1e-6)
 
 
+def test_channels_in_parts_agree_with_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small3(conv_kernel=1, use_radial_filters=True)
+    w = torch.randn(2, model.num_ws, model.w_dim)
+    expected = model.synthesize(w)
+    monkeypatch.setattr("text2face.generators.stylegan3._MAX_PART", 1)
+    assert torch.allclose(model.synthesize(w), expected, atol=1e-6)
+
+
 def test_every_code_and_parameter_has_a_gradient() -> None:
     model = small3(conv_clamp=None).requires_grad_()
     w = model.map(torch.randn(2, 6))

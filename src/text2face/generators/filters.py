@@ -60,17 +60,28 @@ def upsample(x: Tensor, taps: Tensor | None, factor: int, padding: tuple[int, in
     before, after = padding
     if taps is None:
         return F.pad(x, (before, after, before, after))
-    channels, length = x.shape[1], len(taps)
-    kernel = (taps * factor).to(x.dtype)
-    # A transposed convolution pads with length - 1 zeros on both sides and leaves out the
-    # factor - 1 zeros at the end; a longer or shorter margin is cut or filled in afterwards.
-    start = before - (length - 1)
-    end = after - (length - 1) + (factor - 1)
-    for axis, margin in (((1, 1, -1, 1), (0, 0, start, end)), ((1, 1, 1, -1), (start, end, 0, 0))):
-        weight = kernel.view(axis).expand(channels, -1, -1, -1)
-        stride = (factor, 1) if axis[2] == -1 else (1, factor)
-        x = F.pad(F.conv_transpose2d(x, weight, stride=stride, groups=channels), margin)
+    channels, kernel = x.shape[1], (taps * factor).to(x.dtype)
+    # On a CPU a convolution over the zeros takes half the time of a transposed one, per sample.
+    for dim, shape in ((3, (1, 1, 1, -1)), (2, (1, 1, -1, 1))):
+        weight = kernel.view(shape).expand(channels, -1, -1, -1)
+        x = F.conv2d(_interleave(x, factor, before, after, dim), weight, groups=channels)
     return x
+
+
+def _interleave(x: Tensor, factor: int, before: int, after: int, dim: int) -> Tensor:
+    """The samples of x along `dim` with factor - 1 zeros after each, padded or cut."""
+    shape = list(x.shape)
+    shape[dim] = shape[dim] * factor + before + after
+    first = max(0, math.ceil(-before / factor))  # samples that are not cut off
+    last = min(x.shape[dim], math.ceil((shape[dim] - before) / factor))
+    wide = torch.empty(
+        shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last
+    ).zero_()
+    start = before + first * factor
+    places: list[slice] = [slice(None)] * 4
+    places[dim] = slice(start, start + (last - first - 1) * factor + 1, factor)
+    wide[tuple(places)] = x.narrow(dim, first, last - first)
+    return wide
 
 
 def downsample(x: Tensor, taps: Tensor | None, factor: int) -> Tensor:

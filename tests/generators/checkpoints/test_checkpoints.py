@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,20 @@ def test_other_sizes(tmp_path: Path, resolution: int) -> None:
     ):
         path.write_bytes(writers.nvidia(model))
         equal(text2face.load_generator(path), model)
+
+
+def test_a_network_without_noise_is_read(tmp_path: Path) -> None:
+    model, path = writers.small2(), tmp_path / "network.pkl"
+    with writers.foreign_modules():
+        network = writers.nvidia_tree(model)
+        for block in network.state["_modules"]["synthesis"].state["_modules"].values():
+            for layer in block.state["_modules"].values():
+                layer.state["_parameters"].pop("noise_strength", None)
+                layer.state["_buffers"].pop("noise_const", None)
+        path.write_bytes(pickle.dumps({"G_ema": network}))
+    w = torch.randn(2, model.num_ws, model.w_dim)
+    loaded = text2face.load_generator(path)
+    assert torch.equal(loaded.synthesize(w), model.synthesize(w, "none"))
 
 
 def equal(model: Generator, original: MappedGenerator) -> None:
@@ -161,7 +176,7 @@ def test_an_unusual_network_is_refused(
             place = place[name] if isinstance(place, dict) else place.state[name]
         place = place if isinstance(place, dict) else place.state
         place[path[-1]] = value
-        content = writers.pickle.dumps({"G_ema": network})
+        content = pickle.dumps({"G_ema": network})
     (tmp_path / "network.pkl").write_bytes(content)
     with pytest.raises(CheckpointError, match=said) as caught:
         text2face.load_generator(tmp_path / "network.pkl")

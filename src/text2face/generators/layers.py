@@ -141,7 +141,7 @@ class StyledConv(nn.Module):
             bias = (self.bias * gain).to(x.dtype)
             alone = len(x) == 1 and x.numel() > self.weight.numel() and not torch.is_grad_enabled()
             # One image is drawn faster with a weight of its own, if that is smaller than the image.
-            weight = self.weight
+            weight: Tensor = self.weight
             if alone:
                 weight = weight * scale[0, :, None, None, None] * style[0, :, None, None]
             weight = weight.to(x.dtype)

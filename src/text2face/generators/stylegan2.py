@@ -128,7 +128,7 @@ class Block(nn.Module):
         return x, None if self.to_rgb is None else self.to_rgb(x, w[:, -1])
 
     def in_tiles(self, x: Tensor, w: Tensor, noise_mode: str) -> tuple[Tensor, Tensor | None]:
-        """The same as `forward`, a few rows of one sample at a time, for inference on a CPU.
+        """The same as `forward`, a few samples or some rows at a time, for inference on a CPU.
 
         What goes from layer to layer stays in the cache, and in memory that the next tile can have:
         larger pieces go back to the system, which clears them each time. The activation that comes
@@ -141,18 +141,21 @@ class Block(nn.Module):
         image = None
         if self.to_rgb is not None:
             image = torch.empty(count, len(self.to_rgb.weight), *size[2:])
-        step = max(_TILE // (4 * width * channels * x.element_size()), 1)
-        for i, top in product(range(count), range(0, height, step)):
+        row = 4 * width * channels * x.element_size()  # bytes of output of a row of input
+        samples = max(_TILE // (row * height), 1)
+        step = min(max(_TILE // row, 1), height)
+        for i, top in product(range(0, count, samples), range(0, height, step)):
             # The margin is as far as the filters reach, and is cut off from the result.
             bottom = min(top + step, height)
             first, last = max(top - _MARGIN, 0), min(bottom + _MARGIN, height)
+            some = slice(i, i + samples)
             rows = slice(2 * first, 2 * last)
-            part, rgb = self(x[i : i + 1, :, first:last], w[i : i + 1], noise_mode, rows)
+            part, rgb = self(x[some, :, first:last], w[some], noise_mode, rows)
             kept = slice(2 * (top - first), 2 * (bottom - first))
             if not self.is_last:
-                out[i, :, 2 * top : 2 * bottom] = part[0, :, kept]
+                out[some, :, 2 * top : 2 * bottom] = part[:, :, kept]
             if image is not None and rgb is not None:
-                image[i, :, 2 * top : 2 * bottom] = rgb[0, :, kept]
+                image[some, :, 2 * top : 2 * bottom] = rgb[:, :, kept]
         return out, image
 
 
@@ -191,8 +194,9 @@ class Synthesis(nn.Module):
                 break
             # The RGB output uses the code of the next convolution.
             codes = w[:, max(2 * index - 1, 0) : 2 * index + 2]
-            large = x.numel() * x.element_size() > _TILE
-            tiles = large and x.device.type == "cpu" and not torch.is_grad_enabled()
+            large = index > 0 and x.numel() * x.element_size() > _TILE
+            tiles = large and device == "cpu" and not torch.is_grad_enabled()
+            # Rows that are drawn twice, in the margins of two tiles, must have the same noise.
             draw = block.in_tiles if tiles and noise_mode != "random" else block
             x, image = draw(x, codes, noise_mode)
             if image is not None:

@@ -18,6 +18,8 @@ from text2face import TextToFace, pipeline
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, PromptError
 from text2face.generators.base import Generator
+from text2face.generators.layers import Dense, StyledConv
+from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from text2face.samplers.base import LatentSampler
 
 PROMPT = "an old man with a beard"
@@ -336,6 +338,23 @@ def test_the_generator_runs_in_other_number_types(dtype: torch.dtype) -> None:
     out = pipe(PROMPT, seed=1)
     assert out.latents.dtype == torch.float32
     assert torch.allclose(out.latents, tiny.make_pipe()(PROMPT, seed=1).latents, atol=0.05)
+
+
+def test_stylegan2_in_bfloat16_keeps_its_styles_in_float32() -> None:
+    torch.manual_seed(0)
+    config = StyleGAN2Config(z_dim=6, w_dim=12, img_resolution=8, channel_max=8, mapping_layers=1)
+    generator = StyleGAN2(config).eval()
+    pipe = TextToFace(tiny.TinyEncoder(), tiny.TinySampler(), generator)
+    w = torch.randn(2, 4, 12)
+    expected = pipe.decode(w)
+    types = set()
+    for layer in (generator.synthesis.blocks[1].up, generator.synthesis.blocks[1].up.affine):
+        layer.register_forward_hook(lambda module, args, out: types.add((type(module), out.dtype)))
+    image = pipe.to(dtype=torch.bfloat16).decode(w)
+    assert types == {(StyledConv, torch.bfloat16), (Dense, torch.float32)}
+    assert image.dtype == torch.float32
+    assert 0 < float((image - expected).square().mean().sqrt()) < 0.02
+    assert torch.allclose(pipe.to(dtype=torch.float64).decode(w), expected, atol=1e-4)
 
 
 def test_a_device_or_number_type_that_is_not_there_is_an_error(pipe: TextToFace) -> None:

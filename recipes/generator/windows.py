@@ -44,9 +44,9 @@ class Window(NamedTuple):
         size = x.shape[-1]
         context = [slice(max(0, (a - MARGIN) // 2), (a + CROP + MARGIN) // 2) for a in self]
         block = synthesis.blocks[-1]
-        features = block(x[(..., *context)], w[:, -3:-1], "none")
+        _, added = block(x[(..., *context)], w[:, -3:], "none")
         drawn = upsample(image)[..., *(slice(2 * c.start, 2 * min(c.stop, size)) for c in context)]
-        drawn = drawn + block.to_rgb(features, w[:, -1])
+        drawn = drawn + added
         inner = (
             slice(a - 2 * c.start, a - 2 * c.start + CROP)
             for a, c in zip(self, context, strict=True)

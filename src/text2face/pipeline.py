@@ -182,7 +182,8 @@ class TextToFace:
 
         Args:
             device: Any that torch knows, or "auto": the GPU if there is one.
-            dtype: The number type of the generator, by far the largest part of the work.
+            dtype: The number type of the generator's convolutions, by far the largest part of the
+                work. What is small and delicate, as styles, stays float32 in 16-bit types.
 
         Raises:
             ArgumentError: There is no such device, or the type is not floating point.
@@ -193,8 +194,13 @@ class TextToFace:
         self.dtype = dtype
         for component in (self.encoder, self.sampler, self.generator):
             if isinstance(component, nn.Module):
-                component.to(self.device, dtype if component is self.generator else None)
+                component.to(self.device, self._stored if component is self.generator else None)
         return self
+
+    @property
+    def _stored(self) -> torch.dtype:
+        """The number type of the generator's weights: 16-bit types are left to autocast."""
+        return torch.float32 if self.dtype.itemsize < 4 else self.dtype
 
     @cached_property
     def weights(self) -> str | None:
@@ -409,7 +415,9 @@ class TextToFace:
             raise ArgumentError(
                 f"the latents are {list(latents.shape)}, expected [N, {expected[0]}, {expected[1]}]"
             )
-        images = self.generator.synthesize(latents.to(self.device, self.dtype), noise_mode)
+        latents = latents.to(self.device, self._stored)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != self._stored):
+            images = self.generator.synthesize(latents, noise_mode)
         return images.float().clamp(-1, 1)
 
     @torch.no_grad()

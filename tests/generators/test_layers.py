@@ -55,13 +55,14 @@ def test_normalize_second_moment() -> None:
 @pytest.mark.parametrize("gain", [1.0, math.sqrt(0.5)])
 @pytest.mark.parametrize("clamp", [None, 0.5])
 @pytest.mark.parametrize("up", [False, True])
-def test_styled_conv(up: bool, clamp: float | None, gain: float) -> None:
+@pytest.mark.parametrize("alone", [False, True])  # whether the weight is modulated
+def test_styled_conv(alone: bool, up: bool, clamp: float | None, gain: float) -> None:
     torch.manual_seed(0)
-    size = 12 if up else 6
+    size = 14 if up else 7
     layer = StyledConv(5, 4, 7, size, up=up, clamp=clamp).requires_grad_(False)
     layer.noise_strength.fill_(0.3)
     layer.bias.normal_()
-    x, w = torch.randn(2, 5, 6, 6), torch.randn(2, 7)
+    x, w = torch.randn(2, 5, 7, 7), torch.randn(2, 7)
     styles = w @ (layer.affine.weight / math.sqrt(7)).T + 1
     outputs = []
     for one, style in zip(x.split(1), styles, strict=True):
@@ -76,7 +77,13 @@ def test_styled_conv(up: bool, clamp: float | None, gain: float) -> None:
     y = torch.where(y > 0, y, 0.2 * y) * math.sqrt(2) * gain
     if clamp is not None:
         y = y.clamp(-clamp * gain, clamp * gain)
-    assert torch.allclose(layer(x, w, "const", gain), y, atol=1e-5)
+    if alone:
+        with torch.no_grad():
+            pairs = zip(x.split(1), w.split(1), strict=True)
+            got = torch.cat([layer(*pair, "const", gain) for pair in pairs])
+    else:
+        got = layer(x, w, "const", gain)
+    assert torch.allclose(got, y, atol=1e-5)
 
 
 def test_upsampling_skip() -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from text2face.errors import ArgumentError, CheckpointError
+from text2face.generators import stylegan2
 from text2face.generators.base import Generator
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
@@ -154,6 +155,28 @@ def test_batches_agree_with_single_images() -> None:
     w = latents(model, 4)
     alone = torch.cat([model.synthesize(one) for one in w.split(1)])
     assert difference(model.synthesize(w), alone) < 1e-5
+
+
+@pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
+@pytest.mark.parametrize("rows", [2, 5, 40])
+def test_tiles_make_no_difference(
+    architecture: str, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny(architecture=architecture, img_resolution=32, channels=(8, 8, 6, 4))
+    w = latents(model, 7)
+    for noise_mode in ("const", "none"):
+        expected = model.synthesize(w, noise_mode)
+        with torch.no_grad(), monkeypatch.context() as patch:
+            # At 32 pixels these are rows of the input of one sample, or more than two samples.
+            patch.setattr(stylegan2, "_TILE", rows * 4 * 16 * 4 * 4)
+            assert difference(model.synthesize(w, noise_mode), expected) < 1e-5
+
+
+def test_double_precision() -> None:
+    model = tiny()
+    w = latents(model)
+    expected = model.synthesize(w)
+    assert difference(model.double().synthesize(w.double()), expected) < 1e-5
 
 
 @pytest.mark.parametrize("architecture", ["skip", "resnet"])

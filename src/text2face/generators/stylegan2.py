@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, cast
+from itertools import product
+from typing import Final, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from text2face.errors import ArgumentError
-from text2face.generators.layers import StyledConv, ToRGB, UpsamplingSkip, upsample
+from text2face.generators.layers import ALL_ROWS, StyledConv, ToRGB, UpsamplingSkip, upsample
 from text2face.generators.mapping import GeneratorConfig, MappedGenerator
 
 __all__ = ["StyleGAN2", "StyleGAN2Config"]
+
+_TILE: Final = 2**24  # bytes; some of these fit into the last cache
+_MARGIN: Final = 2  # rows of the input that the filters of a block reach
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class Block(nn.Module):
         resolution, channels = config.resolutions[index], config.block_channels
         out, clamp = channels[index], config.conv_clamp
         self.residual = config.architecture == "resnet" and index > 0
-        is_last = index == len(channels) - 1
+        self.is_last = index == len(channels) - 1
         self.up = (
             StyledConv(channels[index - 1], out, config.w_dim, resolution, up=True, clamp=clamp)
             if index
@@ -97,17 +101,62 @@ class Block(nn.Module):
         self.skip = UpsamplingSkip(channels[index - 1], out) if self.residual else None
         self.to_rgb = (
             ToRGB(out, config.img_channels, config.w_dim, clamp=clamp)
-            if is_last or config.architecture == "skip"
+            if self.is_last or config.architecture == "skip"
             else None
         )
 
-    def forward(self, x: Tensor, w: Tensor, noise_mode: str) -> Tensor:
-        """Turn x [N, C, H, W] and w [N, 1 or 2, w_dim], a code each, into [N, C', 2H, 2W]."""
+    def forward(
+        self, x: Tensor, w: Tensor, noise_mode: str, rows: slice = ALL_ROWS
+    ) -> tuple[Tensor, Tensor | None]:
+        """Draw one resolution.
+
+        Args:
+            x: [N, C, H, W].
+            w: [N, 2 or 3, w_dim], a code for each layer; the last one is that of the RGB output.
+            noise_mode: See `StyledConv.forward`.
+            rows: See `StyledConv.forward`.
+
+        Returns:
+            [N, C', 2H, 2W], and what this block adds to the image, if it has an RGB output.
+        """
         shortcut = None if self.skip is None else self.skip(x, gain=math.sqrt(0.5))
         if self.up is not None:
-            x = self.up(x, w[:, 0], noise_mode)
-        x = self.conv(x, w[:, -1], noise_mode, gain=math.sqrt(0.5) if self.residual else 1.0)
-        return x if shortcut is None else x + shortcut
+            x = self.up(x, w[:, 0], noise_mode, rows=rows)
+        gain = math.sqrt(0.5) if self.residual else 1.0
+        x = self.conv(x, w[:, -2], noise_mode, gain, rows)
+        x = x if shortcut is None else x + shortcut
+        return x, None if self.to_rgb is None else self.to_rgb(x, w[:, -1])
+
+    def in_tiles(self, x: Tensor, w: Tensor, noise_mode: str) -> tuple[Tensor, Tensor | None]:
+        """The same as `forward`, a few samples or some rows at a time, for inference on a CPU.
+
+        What goes from layer to layer stays in the cache, and in memory that the next tile can have:
+        larger pieces go back to the system, which clears them each time. The activation that comes
+        out of the last block is not filled in: nobody reads it.
+        """
+        count, _, height, width = x.shape
+        channels = len(self.conv.weight)
+        size = (count, channels, 2 * height, 2 * width)
+        out = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
+        image = None
+        if self.to_rgb is not None:
+            image = torch.empty(count, len(self.to_rgb.weight), *size[2:])
+        row = 4 * width * channels * x.element_size()  # bytes of output of a row of input
+        samples = max(_TILE // (row * height), 1)
+        step = min(max(_TILE // row, 1), height)
+        for i, top in product(range(0, count, samples), range(0, height, step)):
+            # The margin is as far as the filters reach, and is cut off from the result.
+            bottom = min(top + step, height)
+            first, last = max(top - _MARGIN, 0), min(bottom + _MARGIN, height)
+            some = slice(i, i + samples)
+            rows = slice(2 * first, 2 * last)
+            part, rgb = self(x[some, :, first:last], w[some], noise_mode, rows)
+            kept = slice(2 * (top - first), 2 * (bottom - first))
+            if not self.is_last:
+                out[some, :, 2 * top : 2 * bottom] = part[:, :, kept]
+            if image is not None and rgb is not None:
+                image[some, :, 2 * top : 2 * bottom] = rgb[:, :, kept]
+        return out, image
 
 
 class Synthesis(nn.Module):
@@ -132,22 +181,26 @@ class Synthesis(nn.Module):
         """The last activation, and the images so far after each block that has an RGB output.
 
         All resolutions from 4×4 in the skip architecture, and just the last one in the others;
-        `resolution` leaves out the blocks above it, for progressive training.
+        `resolution` leaves out the blocks above it, for progressive training. (After the last block
+        the activation may not be filled in, see `Block.in_tiles`.)
         """
         device = w.device.type
         autocast = torch.is_autocast_enabled(device)
-        dtype = torch.get_autocast_dtype(device) if autocast else torch.float32
+        dtype = torch.get_autocast_dtype(device) if autocast else self.const.dtype
         images: list[Tensor] = []
         x = self.const.to(dtype).expand(w.shape[0], -1, -1, -1)
         x = x.contiguous(memory_format=torch.channels_last)
         for index, block in enumerate(cast("Iterable[Block]", self.blocks)):
             if resolution is not None and x.shape[-1] >= resolution:
                 break
-            first = max(2 * index - 1, 0)
-            last = 2 * index + 1  # the RGB output uses the code of the next convolution
-            x = block(x, w[:, first:last], noise_mode)
-            if block.to_rgb is not None:
-                image = block.to_rgb(x, w[:, last])
+            # The RGB output uses the code of the next convolution.
+            codes = w[:, max(2 * index - 1, 0) : 2 * index + 2]
+            large = index > 0 and x.numel() * x.element_size() > _TILE
+            tiles = large and device == "cpu" and not torch.is_grad_enabled()
+            # Rows that are drawn twice, in the margins of two tiles, must have the same noise.
+            draw = block.in_tiles if tiles and noise_mode != "random" else block
+            x, image = draw(x, codes, noise_mode)
+            if image is not None:
                 images.append(upsample(images[-1]) + image if images else image)
         return x, images
 

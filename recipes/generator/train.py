@@ -3,9 +3,9 @@
     python -m recipes.generator.train --data data/train --out runs/generator
 
 Every render is known by its parameters, so the synthesis network first learns to draw what the
-renderer draws (regression), and a discriminator then teaches it texture. During both, the latent of
-a render is a linear function of its parameters; `recipes.generator.mapping` teaches the mapping
-network to reach the same latents from z.
+renderer draws (regression, also as the text-image encoder sees it), and a discriminator then
+teaches it texture. During both, the latent of a render is a linear function of its parameters;
+`recipes.generator.mapping` teaches the mapping network to reach the same latents from z.
 """
 
 from __future__ import annotations
@@ -325,7 +325,12 @@ def main() -> None:
     )
     parser.add_argument("--keep", type=Path, help="only write such a FILE of a run")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="its peak")
-    parser.add_argument("--encoder", type=Path, help="a text-image encoder to look through")
+    parser.add_argument(
+        "--encoder",
+        type=Path,
+        default=Path("src/text2face/bundled/encoder"),
+        help="the text-image encoder to look through",
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=0)
     arguments = parser.parse_args()
@@ -345,7 +350,7 @@ def main() -> None:
         arguments.out,
         stages,
         arguments.learning_rate,
-        Perception.from_pretrained(arguments.encoder) if arguments.encoder else None,
+        Perception.from_pretrained(arguments.encoder),
         arguments.device,
     )
     if arguments.start:

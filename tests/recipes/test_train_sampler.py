@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from benchmarks import faces
 from benchmarks import samplers as comparison
 from recipes import train_sampler
 from recipes.faces.attributes import DETAILS, LABELS
@@ -60,7 +61,10 @@ def test_prompts_may_come_from_a_file(tmp_path: Path) -> None:
     assert train_sampler.read_texts(path, tmp_path / "none") == ["an old man", "a woman"]
 
 
-def test_variants_are_compared(model: Path, data: Path) -> None:
+def test_variants_are_compared(model: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = [{"prompt": "old man with a hat", "labels": {"gender": "male", "age": "old"}}]
+    (data / "prompts.json").write_text(json.dumps(prompts))
+    monkeypatch.setattr(faces, "EVERYDAY", data / "prompts.json")
     judge = Judge(JudgeConfig(resolution=32, width=8, feature_dim=16))
     judge.save_pretrained(data / "judge")
     arguments = ["--model", model, "--judge", data / "judge", "--train", data, "--test", data]

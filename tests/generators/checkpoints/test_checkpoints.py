@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,7 +123,11 @@ def test_the_generator_of_a_whole_model_is_read(model: Path) -> None:
 def test_a_hub_id_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = writers.small2()
     model.save_pretrained(tmp_path, half=False)
-    monkeypatch.setattr("text2face._loading._download", {"someone/cats": tmp_path}.__getitem__)
+
+    def snapshot(hub_id: str, **options: Any) -> str:
+        return str({"someone/cats": tmp_path}[hub_id])
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
     equal(text2face.load_generator("someone/cats"), model)
 
 

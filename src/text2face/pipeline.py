@@ -400,7 +400,9 @@ class TextToFace:
         if critic is not None and draws > 1:
             seen = critic.estimate(w).view(len(seeds), draws, -1)
             best = (seen @ embeddings[:, :, None]).argmax(dim=1)[:, 0]
-            w = w.view(len(seeds), draws, *w.shape[1:])[torch.arange(len(seeds)), best]
+            w = w.view(len(seeds), draws, *w.shape[1:])[
+                torch.arange(len(seeds), device=w.device), best
+            ]
         return self._truncate(w, settings)
 
     @torch.no_grad()

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from text2face._folders import make_config, read_config, read_tensors, write_folder
 from text2face.errors import ArgumentError
-from text2face.samplers.conditions import ConditionBank
+from text2face.samplers.banked import BankedSampler
 from text2face.samplers.layers import EqualizedLinear, pixel_norm
 
 __all__ = ["CVAESampler", "CVAESamplerConfig", "LatentPosterior"]
@@ -178,7 +178,7 @@ class Surrogate(nn.Module):
         return F.normalize(self.layers(latents), dim=1)
 
 
-class CVAESampler(nn.Module):
+class CVAESampler(BankedSampler):
     """Draws latents that look like a given image embedding: p(w | e) = ∫ p(w | z, e) N(z) dz.
 
     The decoder works in units of each component's standard deviation around the mean latent, and
@@ -186,14 +186,12 @@ class CVAESampler(nn.Module):
     `LatentSampler`; `text2face.training` trains it.
     """
 
+    config: CVAESamplerConfig
     latent_mean: Tensor
     latent_std: Tensor
     condition_mean: Tensor
     condition_scale: Tensor
     residual_basis: Tensor
-    bank_embeddings: Tensor
-    bank_image_mean: Tensor
-    bank_text_mean: Tensor
 
     def __init__(self, config: CVAESamplerConfig | None = None) -> None:
         """Make a sampler with random weights."""
@@ -209,9 +207,7 @@ class CVAESampler(nn.Module):
         self.register_buffer("condition_scale", torch.tensor(math.sqrt(dim)))
         basis = torch.zeros(config.residual_dim, groups * config.w_dim)
         self.register_buffer("residual_basis", basis)
-        self.register_buffer("bank_embeddings", torch.zeros(config.bank_size, dim))
-        self.register_buffer("bank_image_mean", torch.zeros(dim))
-        self.register_buffer("bank_text_mean", torch.zeros(dim))
+        self.add_bank(dim)
 
     @property
     def embedding_dim(self) -> int:
@@ -232,24 +228,6 @@ class CVAESampler(nn.Module):
     def w_dim(self) -> int:
         """Size of a latent code."""
         return self.config.w_dim
-
-    @property
-    def bank(self) -> ConditionBank | None:
-        """The images that `samplers.conditions` may use; None if there are none."""
-        if not self.config.bank_size:
-            return None
-        return ConditionBank(self.bank_embeddings, self.bank_image_mean, self.bank_text_mean)
-
-    def with_bank(self, bank: ConditionBank) -> Self:
-        """A copy of this sampler that carries a bank."""
-        copy = type(self)(dataclasses.replace(self.config, bank_size=len(bank.embeddings)))
-        tensors = {
-            "bank_embeddings": bank.embeddings,
-            "bank_image_mean": bank.image_mean,
-            "bank_text_mean": bank.text_mean,
-        }
-        copy.load_state_dict({**self.state_dict(), **tensors})
-        return copy.eval().requires_grad_(False)
 
     def prepare_condition(self, embedding: Tensor) -> Tensor:
         """Normalise embeddings [N, D], then centre and scale them as the networks expect."""

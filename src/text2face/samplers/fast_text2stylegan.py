@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from text2face._folders import make_config, read_config, read_tensors, write_folder
 from text2face.errors import ArgumentError
-from text2face.samplers.conditions import ConditionBank
+from text2face.samplers.banked import BankedSampler
 from text2face.samplers.layers import EqualizedLinear, pixel_norm
 
 __all__ = ["FastText2StyleGANConfig", "FastText2StyleGANSampler"]
@@ -146,13 +146,11 @@ class _Posterior(nn.Module):
         return self.mean(hidden), self.log_variance(hidden)
 
 
-class FastText2StyleGANSampler(nn.Module):
+class FastText2StyleGANSampler(BankedSampler):
     """Draws latents of a StyleGAN2 for an embedding of CLIP ViT-B/16 (a `LatentSampler`)."""
 
+    config: FastText2StyleGANConfig
     latent_mean: Tensor
-    bank_embeddings: Tensor
-    bank_image_mean: Tensor
-    bank_text_mean: Tensor
 
     def __init__(self, config: FastText2StyleGANConfig | None = None) -> None:
         """Make a sampler with random weights."""
@@ -170,9 +168,7 @@ class FastText2StyleGANSampler(nn.Module):
         groups = 3 if config.variant == "w+" else 1
         self.decoders = nn.ModuleList(_MLP(inputs, width) for _ in range(groups))
         self.register_buffer("latent_mean", torch.zeros(width))
-        self.register_buffer("bank_embeddings", torch.zeros(config.bank_size, width))
-        self.register_buffer("bank_image_mean", torch.zeros(width))
-        self.register_buffer("bank_text_mean", torch.zeros(width))
+        self.add_bank(width)
 
     @property
     def embedding_dim(self) -> int:
@@ -193,24 +189,6 @@ class FastText2StyleGANSampler(nn.Module):
     def w_dim(self) -> int:
         """Size of a latent code."""
         return self.config.embedding_dim
-
-    @property
-    def bank(self) -> ConditionBank | None:
-        """The images that `samplers.conditions` may use; None if there are none."""
-        if not self.config.bank_size:
-            return None
-        return ConditionBank(self.bank_embeddings, self.bank_image_mean, self.bank_text_mean)
-
-    def with_bank(self, bank: ConditionBank) -> Self:
-        """A copy of this sampler that carries a bank, for sampling by nearest neighbours."""
-        copy = type(self)(dataclasses.replace(self.config, bank_size=len(bank.embeddings)))
-        tensors = {
-            "bank_embeddings": bank.embeddings,
-            "bank_image_mean": bank.image_mean,
-            "bank_text_mean": bank.text_mean,
-        }
-        copy.load_state_dict({**self.state_dict(), **tensors})
-        return copy.eval().requires_grad_(False)
 
     def sample(self, condition: Tensor, z: Tensor) -> Tensor:
         """Draw latents.

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face._folders import make_config, read_config, read_tensors, write_folder
 from text2face.errors import ArgumentError
-from text2face.samplers.banked import BankedSampler
 from text2face.samplers.layers import EqualizedLinear, pixel_norm
+from text2face.samplers.saved import SavedSampler
 
 __all__ = ["CVAESampler", "CVAESamplerConfig", "LatentPosterior"]
 
@@ -178,7 +175,7 @@ class Surrogate(nn.Module):
         return F.normalize(self.layers(latents), dim=1)
 
 
-class CVAESampler(BankedSampler):
+class CVAESampler(SavedSampler):
     """Draws latents that look like a given image embedding: p(w | e) = ∫ p(w | z, e) N(z) dz.
 
     The decoder works in units of each component's standard deviation around the mean latent, and
@@ -186,6 +183,8 @@ class CVAESampler(BankedSampler):
     `LatentSampler`; `text2face.training` trains it.
     """
 
+    kind = "cvae"
+    config_class = CVAESamplerConfig
     config: CVAESamplerConfig
     latent_mean: Tensor
     latent_std: Tensor
@@ -301,26 +300,3 @@ class CVAESampler(BankedSampler):
             self.standardise(latents), self.prepare_condition(condition)
         )
         return posterior
-
-    @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
-        """Load a sampler in evaluation mode, without gradients.
-
-        Raises:
-            CheckpointError: The folder is missing or damaged.
-        """
-        folder = Path(folder)
-        config = make_config(CVAESamplerConfig, read_config(folder), folder / "config.json")
-        sampler = cls(config)
-        shapes = {name: tensor.shape for name, tensor in sampler.state_dict().items()}
-        sampler.load_state_dict(read_tensors(folder, shapes))
-        return sampler.eval().requires_grad_(False)
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Save the sampler.
-
-        Raises:
-            OutputError: The folder cannot be written.
-        """
-        config = {"type": "cvae", **dataclasses.asdict(self.config)}
-        write_folder(Path(folder), config, self.state_dict())

@@ -7,24 +7,20 @@ were trained on CLIP's embeddings as they are, and the length says how much e co
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face._folders import make_config, read_config, read_tensors, write_folder
 from text2face.errors import ArgumentError
-from text2face.samplers.banked import BankedSampler
 from text2face.samplers.layers import EqualizedLinear, pixel_norm
+from text2face.samplers.saved import SavedSampler
 
 __all__ = ["FastText2StyleGANConfig", "FastText2StyleGANSampler"]
 
-TYPE: Final = "fast-text2stylegan"
 _WIDTHS: Final = (32, 64, 128, 256, 512)
 """Channels of the picture's convolutions, each of which halves its side."""
 _LEVELS: Final = 4
@@ -146,9 +142,11 @@ class _Posterior(nn.Module):
         return self.mean(hidden), self.log_variance(hidden)
 
 
-class FastText2StyleGANSampler(BankedSampler):
+class FastText2StyleGANSampler(SavedSampler):
     """Draws latents of a StyleGAN2 for an embedding of CLIP ViT-B/16 (a `LatentSampler`)."""
 
+    kind = "fast-text2stylegan"
+    config_class = FastText2StyleGANConfig
     config: FastText2StyleGANConfig
     latent_mean: Tensor
 
@@ -269,26 +267,3 @@ class FastText2StyleGANSampler(BankedSampler):
                 f"the embeddings are {list(embedding.shape)} and {name} {list(other.shape)}, "
                 f"expected [N, {self.embedding_dim}] and {wanted}"
             )
-
-    @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
-        """Load a sampler in evaluation mode, without gradients.
-
-        Raises:
-            CheckpointError: The folder is missing or damaged.
-        """
-        folder = Path(folder)
-        config = make_config(FastText2StyleGANConfig, read_config(folder), folder / "config.json")
-        sampler = cls(config)
-        shapes = {name: tensor.shape for name, tensor in sampler.state_dict().items()}
-        sampler.load_state_dict(read_tensors(folder, shapes))
-        return sampler.eval().requires_grad_(False)
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Save the sampler.
-
-        Raises:
-            OutputError: The folder cannot be written.
-        """
-        config = {"type": TYPE, **dataclasses.asdict(self.config)}
-        write_folder(Path(folder), config, self.state_dict())

@@ -16,6 +16,7 @@ import math
 import signal
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recipes.generator.adversary import Adversary
 from recipes.generator.latents import Parameters, codes, lift
-from recipes.generator.networks import Discriminator
 from recipes.generator.perception import Perception
 from recipes.generator.windows import Window
 from text2face._folders import atomic_file
@@ -38,7 +39,7 @@ from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 CHANNELS = (256, 256, 192, 96, 48, 32)  # at 4, 8, …, 128 pixels
 STAGES = (100_000, 100_000, 100_000, 200_000)
 PERCEPTION = 0.5  # its weight
-DISCRIMINATOR_CHANNELS = (32, 64, 128, 192, 192)  # at 64, 32, …, 4 pixels
+DISTANCE = 0.25  # weight of the absolute error beside discriminators: it asks for blur
 
 
 @dataclass(frozen=True)
@@ -84,21 +85,6 @@ def pyramid_loss(pyramid: list[Tensor], real: Tensor) -> Tensor:
     return torch.stack(losses).sum()
 
 
-def discriminator_loss(
-    model: Discriminator, real: Tensor, fake: Tensor, penalty: float | None
-) -> Tensor:
-    """Non-saturating logistic loss; `penalty` adds R1 (arXiv 1801.04406) with this weight."""
-    with torch.autocast(real.device.type, torch.bfloat16):
-        logits = model(torch.cat([real, fake]))
-    real_logits, fake_logits = logits[: len(real)], logits[len(real) :]
-    loss = F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
-    if penalty is not None:
-        few = real[: max(4, len(real) // 2)].requires_grad_()
-        (gradient,) = torch.autograd.grad(model(few).sum(), few, create_graph=True)
-        loss = loss + penalty * gradient.square().sum(dim=(1, 2, 3)).mean()
-    return loss
-
-
 def part(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     """The tensors of one network among those of several."""
     prefix = name + "."
@@ -137,15 +123,13 @@ class Trainer:
         self.embedding = Parameters(faces.parameters.shape[1], self.generator.w_dim)
         self.embedding.fit(faces.parameters)
         lift(self.generator, self.embedding)
-        self.discriminator = Discriminator(DISCRIMINATOR_CHANNELS).to(device)
+        self.adversaries = nn.ModuleDict({view: Adversary() for view in ("whole", "window")})
+        self.adversaries.to(device)
         self.trained = nn.ModuleDict(
             {"synthesis": self.generator.synthesis, "embedding": self.embedding}
         ).to(device)
         self.average = {k: v.clone() for k, v in self.trained.state_dict().items()}
         self.optimizer = torch.optim.Adam(self.trained.parameters(), fused=True)
-        self.rival = torch.optim.Adam(
-            self.discriminator.parameters(), lr=2e-3, betas=(0.0, 0.99), fused=True
-        )
         self.step = 0
 
     def state(self) -> dict[str, Any]:
@@ -153,9 +137,8 @@ class Trainer:
             "step": self.step,
             "trained": self.trained.state_dict(),
             "average": self.average,
-            "discriminator": self.discriminator.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "rival": self.rival.state_dict(),
+            "adversaries": {k: v.state() for k, v in self.adversaries.items()},
         }
 
     def save(self) -> None:
@@ -169,13 +152,14 @@ class Trainer:
         self.generator.synthesis.load_state_dict(synthesis.state_dict())
         self.embedding.load_state_dict(part(state, "embedding"))
         self.embedding.centre(self.faces.parameters.to(self.device))
-        self.discriminator.load_state_dict(part(state, "discriminator"))
         self.average = {k: v.clone() for k, v in self.trained.state_dict().items()}
 
     def keep(self, path: Path) -> None:
-        """Write in fp16 what goes on with the training but is not part of the generator."""
+        """Write in fp16 what goes on with the training but is not part of the generator.
+
+        The discriminators are left out: they are large, and learn soon.
+        """
         state = {k: v for k, v in self.average.items() if k.startswith("embedding.")}
-        state |= {f"discriminator.{k}": v for k, v in self.discriminator.state_dict().items()}
         with atomic_file(path) as file:
             file.write(save({k: v.half().contiguous().cpu() for k, v in state.items()}))
 
@@ -185,8 +169,10 @@ class Trainer:
             return
         state = torch.load(path, weights_only=True, map_location=self.device)
         self.step, self.average = state["step"], state["average"]
-        for name in ("trained", "discriminator", "optimizer", "rival"):
+        for name in ("trained", "optimizer"):
             getattr(self, name).load_state_dict(state[name])
+        for view, adversary in self.adversaries.items():
+            adversary.restore(state["adversaries"][view])
 
     def stage(self) -> Stage | None:
         """The current stage; None at the end."""
@@ -222,51 +208,41 @@ class Trainer:
         real, parameters = (tensor.to(self.device) for tensor in self.faces(self.step))
         rate = self.learning_rate * min(1.0, (self.step + 1) / 200)
         rate *= 0.5 + 0.5 * math.cos(math.pi * self.progress())
-        for group in self.optimizer.param_groups:
-            group["betas"] = (0.5 if stage.adversarial else 0.9, 0.99)
         w = self.embedding(parameters)
-        count = len(w)
+        count, size = len(w), real.shape[-1]
         if stage.adversarial:
             w = torch.cat([w, self.blends(w[: count // 2])])
-        size = real.shape[-1]
+        view = "window" if self.step % 2 else "whole"
         whole = min(stage.resolution, size // 2)  # beyond that, only a window
         x, pyramid = self.synthesise(w, whole)
-        loss = pyramid_loss([image[:count] for image in pyramid], real)
-        numbers = {"rec": loss.item()}
-        if stage.resolution == size:
+        small = F.adaptive_avg_pool2d(real, whole)
+        distance = pyramid_loss([image[:count] for image in pyramid], real)
+        numbers = {"rec": distance.item()}
+        drawn, wanted, shown = pyramid[-1], small, (pyramid[-1][:count], small)
+        if stage.resolution == size and not (stage.adversarial and view == "whole"):
             window = Window.draw(self.step, size)
             with torch.autocast(w.device.type, torch.bfloat16):
-                fake = window.draw_from(
+                drawn = window.draw_from(
                     self.generator.synthesis, x, pyramid[-1], codes(w, self.generator.num_ws)
                 )
-            seen = window.paste(fake[:count], pyramid[-1][:count])
-            wanted = window.paste(window.cut(real), F.adaptive_avg_pool2d(real, whole))
-            real = window.cut(real).contiguous(memory_format=torch.channels_last)
-            local = reconstruction_loss(fake[:count], real)
-            loss = loss + local
+            wanted = window.cut(real)
+            local = reconstruction_loss(drawn[:count], wanted)
             numbers["local"] = local.item()
-        else:
-            seen, wanted = pyramid[-1], F.adaptive_avg_pool2d(real, whole)
+            distance = distance + local
+            shown = (
+                window.paste(drawn[:count], pyramid[-1][:count]),
+                window.paste(wanted, small),
+            )
+        loss = distance * (DISTANCE if stage.adversarial else 1.0)
         if self.perception is not None:
-            look = self.perception(seen, wanted, self.step)
+            look = self.perception(*shown, self.step)
             loss = loss + PERCEPTION * look
             numbers["look"] = look.item()
         if stage.adversarial:
-            penalty = 16 * 0.5 * 0.3 if self.step % 16 == 0 else None
-            verdict = discriminator_loss(self.discriminator, real, fake[-count:].detach(), penalty)
-            self._update(self.rival, verdict, 2 * rate)
-            self.discriminator.requires_grad_(False)
-            with torch.autocast(real.device.type, torch.bfloat16):
-                with torch.no_grad():
-                    _, target = self.discriminator.features(real)
-                logits, features = self.discriminator.features(fake)
-            self.discriminator.requires_grad_(True)
-            pairs = zip(features, target, strict=True)
-            match = torch.stack([F.l1_loss(a[:count].float(), b.float()) for a, b in pairs]).sum()
-            adversarial = F.softplus(-logits).mean()
-            loss = loss + 1.5 * match + 0.5 * adversarial
-            numbers |= {"match": match.item(), "adv": adversarial.item()}
-        numbers["norm"] = self._update(self.optimizer, loss, rate)
+            wrong, told = self.adversaries[view].judge(wanted, drawn, 2 * rate)
+            loss = loss + wrong
+            numbers |= {f"{name} {view}": value for name, value in told.items()}
+        numbers["norm"] = self._update(loss, rate, 0.5 if stage.adversarial else 0.9)
         decay = min(0.997, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
             now = self.trained.state_dict()
@@ -274,15 +250,15 @@ class Trainer:
         self.step += 1
         return numbers
 
-    def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor, rate: float) -> float:
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.zero_grad(set_to_none=True)
+    def _update(self, loss: Tensor, rate: float, momentum: float) -> float:
+        for group in self.optimizer.param_groups:
+            group["lr"], group["betas"] = rate, (momentum, 0.99)
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 1.0)
+        norm = nn.utils.clip_grad_norm_(self.trained.parameters(), 1.0)
         if not math.isfinite(norm):
             raise FloatingPointError(f"the gradient is {norm} at step {self.step}")
-        optimizer.step()
+        self.optimizer.step()
         return float(norm)
 
     @torch.no_grad()
@@ -368,19 +344,20 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     saved = shown = time.monotonic()
-    seen, sums = trainer.step, dict[str, float]()
+    seen, told = trainer.step, defaultdict[str, list[float]](list)
     while not stopped and (now := trainer.stage()):
         for name, value in trainer.train_step(now).items():
-            sums[name] = sums.get(name, 0.0) + value
+            told[name].append(value)
         if trainer.step % 200 == 0:
             seconds, count = time.monotonic() - shown, trainer.step - seen
-            line = {k: round(v / count, 4) for k, v in sums.items()}
+            line = {k: round(sum(v) / len(v), 4) for k, v in told.items()}
             line |= {
                 "images": trainer.step * trainer.faces.batch,
                 "images_per_second": round(count * trainer.faces.batch / seconds, 1),
             }
             print(json.dumps(line), flush=True)
-            shown, seen, sums = time.monotonic(), trainer.step, {}
+            shown, seen = time.monotonic(), trainer.step
+            told.clear()
         if time.monotonic() - saved > 180:
             trainer.save()
             trainer.sheet()

@@ -10,7 +10,7 @@ from recipes.generator.networks import Discriminator
 def test_logits_and_features() -> None:
     torch.manual_seed(0)
     model = Discriminator((4, 6, 8))
-    images = torch.randn(8, 3, 16, 16)
+    images = torch.randn(8, 3, 32, 32)
     logits, features = model.features(images)
     assert torch.equal(logits, model(images))
     assert logits.shape == (8,)
@@ -20,7 +20,7 @@ def test_logits_and_features() -> None:
 def test_gradient_penalty_reaches_every_weight() -> None:
     torch.manual_seed(0)
     model = Discriminator((4, 6, 8))
-    images = torch.randn(4, 3, 16, 16, requires_grad=True)
+    images = torch.randn(4, 3, 32, 32, requires_grad=True)
     (gradient,) = torch.autograd.grad(model(images).sum(), images, create_graph=True)
     gradient.square().sum().backward()
     for name, parameter in model.named_parameters():
@@ -29,18 +29,10 @@ def test_gradient_penalty_reaches_every_weight() -> None:
             assert parameter.grad.abs().sum() > 0, name
 
 
-def test_groups_are_compared() -> None:
-    torch.manual_seed(0)
-    model = Discriminator((4, 6, 8), group_size=2)
-    images = torch.randn(4, 3, 16, 16)
-    twins = torch.cat([images[:2], images[:2]])  # image i is compared with image i + 2
-    assert not torch.allclose(model(images)[:2], model(twins)[:2], atol=1e-4)
-
-
 def test_bfloat16_is_close() -> None:
     torch.manual_seed(0)
     model = Discriminator((4, 6, 8))
-    images = torch.randn(4, 3, 16, 16)
+    images = torch.randn(4, 3, 32, 32)
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(images)
     assert logits.dtype == torch.float32

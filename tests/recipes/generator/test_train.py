@@ -71,7 +71,7 @@ def test_training_goes_through_all_stages_and_resumes(faces: Faces, tmp_path: Pa
     while now := trainer.stage():
         numbers.append(trainer.train_step(now))
     assert trainer.step == 6
-    assert {"rec", "local", "match", "adv"} <= set(numbers[-1])
+    assert {"rec", "local", "match window", "adv window"} <= set(numbers[-1])
     assert numbers[1]["rec"] < numbers[0]["rec"]
     trainer.save()
     again = Trainer(faces, tmp_path, stages)

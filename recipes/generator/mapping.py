@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from recipes.faces.identity import choices, draw, sample
 from recipes.faces.parameters import parameters
-from recipes.generator.latents import Parameters
+from recipes.generator.latents import Parameters, lift
 from recipes.generator.train import new_generator, part
 from text2face._folders import atomic_file
 from text2face.generators.layers import Dense, normalize_second_moment
@@ -59,6 +59,7 @@ def load(run: Path) -> tuple[StyleGAN2, Parameters]:
     embedding = Parameters(average["embedding.mean"].numel(), generator.w_dim)
     generator.synthesis.load_state_dict(part(average, "synthesis"))
     embedding.load_state_dict(part(average, "embedding"))
+    lift(generator, embedding)
     return generator, embedding.requires_grad_(False)
 
 

@@ -30,10 +30,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recipes.generator.adversary import Adversary
-from recipes.generator.latents import Parameters, codes, lift
+from recipes.generator.latents import CONVOLUTION, Parameters, balance, codes, modulated
 from recipes.generator.perception import Perception
 from recipes.generator.windows import Window
 from text2face._folders import atomic_file
+from text2face.generators.layers import StyledConv
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
 CHANNELS = (256, 256, 192, 96, 48, 32)  # at 4, 8, …, 128 pixels
@@ -100,6 +101,9 @@ def new_generator() -> StyleGAN2:
     )
     for block in generator.synthesis.blocks:
         block.to_rgb.weight.data.mul_(0.1)  # a full-size start gives gradients of norm 50
+    for layer in modulated(generator):
+        if isinstance(layer, StyledConv):
+            layer.weight.data.mul_(CONVOLUTION)
     return generator
 
 
@@ -122,7 +126,6 @@ class Trainer:
         self.generator = new_generator()
         self.embedding = Parameters(faces.parameters.shape[1], self.generator.w_dim)
         self.embedding.fit(faces.parameters)
-        lift(self.generator, self.embedding)
         self.adversaries = nn.ModuleDict({view: Adversary() for view in ("whole", "window")})
         self.adversaries.to(device)
         self.trained = nn.ModuleDict(
@@ -152,6 +155,7 @@ class Trainer:
         self.generator.synthesis.load_state_dict(synthesis.state_dict())
         self.embedding.load_state_dict(part(state, "embedding"))
         self.embedding.centre(self.faces.parameters.to(self.device))
+        balance(self.generator, self.embedding)
         self.average = {k: v.clone() for k, v in self.trained.state_dict().items()}
 
     def keep(self, path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import torch
 
 from recipes.faces.identity import identity
 from recipes.faces.parameters import parameters
-from recipes.generator.latents import Parameters, codes, lift
+from recipes.generator.latents import Parameters, balance, codes, lift
 from recipes.generator.train import Faces, Stage, Trainer, new_generator
 from recipes.generator.windows import Window
+from text2face.generators.stylegan2 import StyleGAN2
 
 
 @pytest.fixture
@@ -83,13 +85,19 @@ def test_training_goes_through_all_stages_and_resumes(faces: Faces, tmp_path: Pa
     assert (tmp_path / "sheet-00000048.png").exists()
 
 
-def test_lifting_changes_no_image() -> None:
+@pytest.mark.parametrize("change", [lift, balance])
+def test_neither_lift_nor_balance_changes_an_image(
+    change: Callable[[StyleGAN2, Parameters], None],
+) -> None:
     generator, embedding = new_generator().requires_grad_(False), Parameters(7, 512)
     embedding.requires_grad_(False)
+    embedding.dense.bias.normal_()
+    for block in generator.synthesis.blocks:
+        block.conv.bias.normal_()
     values = torch.randn(2, 7)
-    before = generator.synthesize(codes(embedding(values), generator.num_ws))
-    lift(generator, embedding)
-    after = generator.synthesize(codes(embedding(values), generator.num_ws))
+    before = generator.synthesize(codes(embedding(values), generator.num_ws), "none")
+    change(generator, embedding)
+    after = generator.synthesize(codes(embedding(values), generator.num_ws), "none")
     torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-4)
 
 

@@ -32,34 +32,42 @@ class Perception(nn.Module):
     def from_pretrained(cls, folder: Path) -> Perception:
         return cls(CompactEncoder.from_pretrained(folder))
 
-    def forward(self, image: Tensor, real: Tensor, step: int) -> Tensor:
-        """The relative differences of the activations, and the embeddings' 1 - cosine.
+    @property
+    def channels(self) -> list[int]:
+        """The channels of each activation that `look` returns."""
+        with torch.no_grad():
+            size = self.size
+            return [x.shape[1] for x in self.look(torch.zeros(1, 3, size, size), step=0)[:-1]]
+
+    def look(self, image: Tensor, step: int) -> list[Tensor]:
+        """What the tower sees in images [N, 3, H, W] in [-1, 1] of any size; differentiable.
 
         Args:
-            image: [N, 3, H, W] in [-1, 1], any size; differentiable.
-            real: The same of what it should be.
+            image: The images.
             step: Chooses the shift.
+
+        Returns:
+            The activations of its layers [N, C, h, w], largest first, and the embedding [N, D].
         """
         shift = np.random.default_rng([3, step]).integers(-_REACH, _REACH + 1, 2).tolist()
-        with torch.autocast(image.device.type, torch.bfloat16):
-            seen = self._look(image, shift)
-            with torch.no_grad():
-                wanted = self._look(real, shift)
-        losses = [
-            (a.float() - b.float()).abs().mean() / b.float().abs().mean()
-            for a, b in zip(seen[:-1], wanted[:-1], strict=True)
-        ]
-        angle = 1 - F.cosine_similarity(seen[-1].float(), wanted[-1].float()).mean()
-        return torch.stack([*losses, 4 * angle]).sum()
-
-    def _look(self, image: Tensor, shift: list[int]) -> list[Tensor]:
         x = image.clamp(-1, 1)
         if x.shape[-1] != self.size:
             x = F.interpolate(x, (self.size, self.size), mode="bilinear")
         x = torch.roll(x, shift, dims=(2, 3)).contiguous(memory_format=torch.channels_last)
         seen = []
-        for layer in cast("nn.Sequential", self.tower.trunk):
-            x = layer(x)
-            if not isinstance(layer, nn.PixelUnshuffle):
-                seen.append(x)
-        return [*seen, self.tower.out(x.flatten(1))]
+        with torch.autocast(image.device.type, torch.bfloat16):
+            for layer in cast("nn.Sequential", self.tower.trunk):
+                x = layer(x)
+                if not isinstance(layer, nn.PixelUnshuffle):
+                    seen.append(x)
+            seen.append(self.tower.out(x.flatten(1)))
+        return [x.float() for x in seen]
+
+
+def difference(seen: list[Tensor], wanted: list[Tensor]) -> Tensor:
+    """The relative differences of activations, and the embeddings' 1 - cosine; see `look`."""
+    losses = [
+        (a - b).abs().mean() / b.abs().mean() for a, b in zip(seen[:-1], wanted[:-1], strict=True)
+    ]
+    angle = 1 - F.cosine_similarity(seen[-1], wanted[-1]).mean()
+    return torch.stack([*losses, 4 * angle]).sum()

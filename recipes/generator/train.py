@@ -31,7 +31,7 @@ from torch.nn import functional as F
 
 from recipes.generator.adversary import Adversary
 from recipes.generator.latents import CONVOLUTION, Parameters, balance, codes, modulated
-from recipes.generator.perception import Perception
+from recipes.generator.perception import Perception, difference
 from recipes.generator.windows import Window
 from text2face._folders import atomic_file
 from text2face.generators.layers import StyledConv
@@ -40,7 +40,8 @@ from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 CHANNELS = (256, 256, 192, 96, 48, 32)  # at 4, 8, …, 128 pixels
 STAGES = (100_000, 100_000, 100_000, 200_000)
 PERCEPTION = 0.5  # its weight
-DISTANCE = 0.25  # weight of the absolute error beside discriminators: it asks for blur
+VERDICT = 0.5  # weight of the critics
+DISTANCE = 0.25  # weight of the absolute error beside critics: it asks for blur
 
 
 @dataclass(frozen=True)
@@ -115,19 +116,18 @@ class Trainer:
         faces: Faces,
         out: Path,
         stages: tuple[Stage, ...],
+        perception: Perception,
         learning_rate: float = 1e-3,
-        perception: Perception | None = None,
         device: str = "cpu",
     ) -> None:
         self.faces, self.out, self.stages, self.device = faces, out, stages, device
         self.learning_rate = learning_rate
-        self.perception = perception and perception.to(device)
+        self.perception = perception.to(device)
         torch.manual_seed(0)
         self.generator = new_generator()
         self.embedding = Parameters(faces.parameters.shape[1], self.generator.w_dim)
         self.embedding.fit(faces.parameters)
-        self.adversaries = nn.ModuleDict({view: Adversary() for view in ("whole", "window")})
-        self.adversaries.to(device)
+        self.adversary = Adversary(self.perception.channels).to(device)
         self.trained = nn.ModuleDict(
             {"synthesis": self.generator.synthesis, "embedding": self.embedding}
         ).to(device)
@@ -141,7 +141,7 @@ class Trainer:
             "trained": self.trained.state_dict(),
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
-            "adversaries": {k: v.state() for k, v in self.adversaries.items()},
+            "adversary": self.adversary.state(),
         }
 
     def save(self) -> None:
@@ -159,10 +159,7 @@ class Trainer:
         self.average = {k: v.clone() for k, v in self.trained.state_dict().items()}
 
     def keep(self, path: Path) -> None:
-        """Write in fp16 what goes on with the training but is not part of the generator.
-
-        The discriminators are left out: they are large, and learn soon.
-        """
+        """Write in fp16 what goes on with the training but is not part of the generator."""
         state = {k: v for k, v in self.average.items() if k.startswith("embedding.")}
         with atomic_file(path) as file:
             file.write(save({k: v.half().contiguous().cpu() for k, v in state.items()}))
@@ -175,8 +172,7 @@ class Trainer:
         self.step, self.average = state["step"], state["average"]
         for name in ("trained", "optimizer"):
             getattr(self, name).load_state_dict(state[name])
-        for view, adversary in self.adversaries.items():
-            adversary.restore(state["adversaries"][view])
+        self.adversary.restore(state["adversary"])
 
     def stage(self) -> Stage | None:
         """The current stage; None at the end."""
@@ -191,12 +187,13 @@ class Trainer:
         """How much of all stages is done, in [0, 1]."""
         return self.step * self.faces.batch / sum(stage.images for stage in self.stages)
 
-    def synthesise(self, w: Tensor, resolution: int) -> tuple[Tensor, list[Tensor]]:
+    def synthesise(
+        self, w: Tensor, resolution: int, noise_mode: str = "none"
+    ) -> tuple[Tensor, list[Tensor]]:
         """The last activation and the images at each resolution, of latents [N, w_dim]."""
         with torch.autocast(w.device.type, torch.bfloat16):
-            # without noise: renders have none
             return self.generator.synthesis.pyramid(
-                codes(w, self.generator.num_ws), "none", resolution
+                codes(w, self.generator.num_ws), noise_mode, resolution
             )
 
     def blends(self, w: Tensor) -> Tensor:
@@ -216,36 +213,33 @@ class Trainer:
         count, size = len(w), real.shape[-1]
         if stage.adversarial:
             w = torch.cat([w, self.blends(w[: count // 2])])
-        view = "window" if self.step % 2 else "whole"
         whole = min(stage.resolution, size // 2)  # beyond that, only a window
-        x, pyramid = self.synthesise(w, whole)
-        small = F.adaptive_avg_pool2d(real, whole)
-        distance = pyramid_loss([image[:count] for image in pyramid], real)
-        numbers = {"rec": distance.item()}
-        drawn, wanted, shown = pyramid[-1], small, (pyramid[-1][:count], small)
-        if stage.resolution == size and not (stage.adversarial and view == "whole"):
+        noise = "random" if stage.adversarial else "none"  # renders have none, but texture
+        x, pyramid = self.synthesise(w, whole, noise)
+        image, wanted = pyramid[-1], F.adaptive_avg_pool2d(real, whole)
+        loss = pyramid_loss([image[:count] for image in pyramid], real)
+        numbers = {"rec": loss.item()}
+        if stage.resolution == size:
             window = Window.draw(self.step, size)
             with torch.autocast(w.device.type, torch.bfloat16):
-                drawn = window.draw_from(
-                    self.generator.synthesis, x, pyramid[-1], codes(w, self.generator.num_ws)
+                inside = window.draw_from(
+                    self.generator.synthesis, x, image, codes(w, self.generator.num_ws), noise
                 )
-            wanted = window.cut(real)
-            local = reconstruction_loss(drawn[:count], wanted)
+            local = reconstruction_loss(inside[:count], window.cut(real))
             numbers["local"] = local.item()
-            distance = distance + local
-            shown = (
-                window.paste(drawn[:count], pyramid[-1][:count]),
-                window.paste(wanted, small),
-            )
-        loss = distance * (DISTANCE if stage.adversarial else 1.0)
-        if self.perception is not None:
-            look = self.perception(*shown, self.step)
-            loss = loss + PERCEPTION * look
-            numbers["look"] = look.item()
+            loss = loss + local
+            image, wanted = window.paste(inside, image), window.paste(window.cut(real), wanted)
+        with torch.no_grad():
+            shown = self.perception.look(wanted, self.step)
+        seen = self.perception.look(image, self.step)
+        look = difference([x[:count] for x in seen], shown)
+        numbers["look"] = look.item()
+        loss = loss * (DISTANCE if stage.adversarial else 1.0) + PERCEPTION * look
         if stage.adversarial:
-            wrong, told = self.adversaries[view].judge(wanted, drawn, 2 * rate)
-            loss = loss + wrong
-            numbers |= {f"{name} {view}": value for name, value in told.items()}
+            numbers["critics"] = self.adversary.learn(shown[:-1], seen[:-1], rate)
+            verdict = self.adversary.judge(seen[:-1])
+            numbers["verdict"] = verdict.item()
+            loss = loss + VERDICT * verdict
         numbers["norm"] = self._update(loss, rate, 0.5 if stage.adversarial else 0.9)
         decay = min(0.997, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
@@ -329,8 +323,8 @@ def main() -> None:
         Faces(arguments.data, arguments.batch),
         arguments.out,
         stages,
-        arguments.learning_rate,
         Perception.from_pretrained(arguments.encoder),
+        arguments.learning_rate,
         arguments.device,
     )
     if arguments.start:

@@ -36,7 +36,9 @@ class Window(NamedTuple):
         self.cut(image).copy_(inside)
         return image
 
-    def draw_from(self, synthesis: Synthesis, x: Tensor, image: Tensor, w: Tensor) -> Tensor:
+    def draw_from(
+        self, synthesis: Synthesis, x: Tensor, image: Tensor, w: Tensor, noise_mode: str = "none"
+    ) -> Tensor:
         """What the last block adds to the activation and the image before it, inside the window.
 
         Its context is `MARGIN` pixels, more than the block's three filters reach.
@@ -44,7 +46,7 @@ class Window(NamedTuple):
         size = x.shape[-1]
         context = [slice(max(0, (a - MARGIN) // 2), (a + CROP + MARGIN) // 2) for a in self]
         block = synthesis.blocks[-1]
-        _, added = block(x[(..., *context)], w[:, -3:], "none")
+        _, added = block(x[(..., *context)], w[:, -3:], noise_mode)
         drawn = upsample(image)[..., *(slice(2 * c.start, 2 * min(c.stop, size)) for c in context)]
         drawn = drawn + added
         inner = (

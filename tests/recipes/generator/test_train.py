@@ -10,8 +10,10 @@ import torch
 from recipes.faces.identity import identity
 from recipes.faces.parameters import parameters
 from recipes.generator.latents import Parameters, balance, codes, lift
+from recipes.generator.perception import Perception
 from recipes.generator.train import Faces, Stage, Trainer, new_generator
 from recipes.generator.windows import Window
+from text2face.encoders.compact import CompactConfig, CompactEncoder
 from text2face.generators.stylegan2 import StyleGAN2
 
 
@@ -25,6 +27,11 @@ def faces(tmp_path: Path) -> Faces:
     )
     np.save(tmp_path / "parameters.npy", rows.astype(np.float16))
     return Faces(tmp_path, batch=8)
+
+
+def perception() -> Perception:
+    torch.manual_seed(0)
+    return Perception(CompactEncoder(CompactConfig(words=("a",), image_widths=(8, 16, 16, 16))))
 
 
 def test_each_epoch_shows_every_face_once(faces: Faces) -> None:
@@ -68,15 +75,15 @@ def test_centring_moves_no_latent() -> None:
 
 def test_training_goes_through_all_stages_and_resumes(faces: Faces, tmp_path: Path) -> None:
     stages = tuple(Stage(size, 16, size == 128) for size in (32, 64, 128))
-    trainer = Trainer(faces, tmp_path, stages)
+    trainer = Trainer(faces, tmp_path, stages, perception())
     numbers = []
     while now := trainer.stage():
         numbers.append(trainer.train_step(now))
     assert trainer.step == 6
-    assert {"rec", "local", "match window", "adv window"} <= set(numbers[-1])
+    assert {"rec", "local", "look", "critics", "verdict"} <= set(numbers[-1])
     assert numbers[1]["rec"] < numbers[0]["rec"]
     trainer.save()
-    again = Trainer(faces, tmp_path, stages)
+    again = Trainer(faces, tmp_path, stages, perception())
     again.resume()
     assert again.step == 6
     for name, value in trainer.average.items():
@@ -102,12 +109,12 @@ def test_neither_lift_nor_balance_changes_an_image(
 
 
 def test_an_earlier_training_can_be_gone_on_from(faces: Faces, tmp_path: Path) -> None:
-    trainer = Trainer(faces, tmp_path, (Stage(32, 8, adversarial=False),))
+    trainer = Trainer(faces, tmp_path, (Stage(32, 8, adversarial=False),), perception())
     trainer.train_step(trainer.stages[0])
     trainer.trained.load_state_dict(trainer.average)
     trainer.keep(tmp_path / "start.safetensors")
     trainer.generator.save_pretrained(tmp_path / "generator")
-    other = Trainer(faces, tmp_path, trainer.stages)
+    other = Trainer(faces, tmp_path, trainer.stages, perception())
     other.begin(tmp_path / "start.safetensors", tmp_path / "generator")
     with torch.no_grad():
         images = [

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from text2face.errors import ArgumentError
 from text2face.samplers.layers import EqualizedLinear, ModulatedBlock, pixel_norm

@@ -13,6 +13,7 @@ on the way: a seed's z decides the face.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -165,7 +166,7 @@ class FlowSampler(StandardSampler):
         first = 0.0 if self.config.schedule == "flow" else _NOISIEST
         times = torch.linspace(first, 1, steps + 1, device=z.device)
         x, known = z, torch.ones(len(z), 1, device=z.device)
-        for now, then in zip(times[:-1], times[1:], strict=True):
+        for now, then in itertools.pairwise(times):
             time = now.expand(len(z), 1)
             predicted = self.predict(x, time, condition, known)
             if guidance != 1:

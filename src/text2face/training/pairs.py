@@ -170,7 +170,7 @@ def _latents(
     groups: tuple[int, ...],
     device: torch.device | str,
 ) -> Tensor:
-    """w [last - first, num_ws, w_dim]."""
+    """W [last - first, num_ws, w_dim]."""
     z = normal_rows(first, last, generator.z_dim, seed).to(device)
     w = generator.map(z)
     if not groups:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import click
 import torch
@@ -25,10 +25,12 @@ from text2face.training import runs
 from text2face.training.bank import PHRASES
 from text2face.training.config import TrainingConfig, preset
 from text2face.training.distributed import barrier, join, local_device, rank, world_size
-from text2face.training.loop import CHECKPOINT, Progress, Recorder, train
+from text2face.training.loop import CHECKPOINT, Progress, Recorder, Stopped, train
 from text2face.training.pairs import SHARD_SIZE, Mixing, read_pairs, write_pairs
 from text2face.training.photos import find_photos, write_photo_pairs
 from text2face.training.samplers import make_sampler
+
+_INTERRUPTED: Final = 130
 
 
 def make_pairs_command(
@@ -148,17 +150,22 @@ def train_command(
             recorders.append(runs.SampleGrids(run / "samples", drawer, seer, shown))
             if tensorboard:
                 recorders.append(runs.TensorBoard(run / "tensorboard"))
-        with _train_bar(quiet) as on_step:
-            sampler = train(
-                config,
-                drawer,
-                seer,
-                pairs,
-                run,
-                device=place,
-                on_step=on_step,
-                recorders=recorders,
-            )
+        try:
+            with _train_bar(quiet) as on_step:
+                sampler = train(
+                    config,
+                    drawer,
+                    seer,
+                    pairs,
+                    run,
+                    device=place,
+                    on_step=on_step,
+                    recorders=recorders,
+                )
+        except Stopped as error:
+            if rank() == 0:
+                click.echo(f"text2face: {error}", err=True)
+            raise click.exceptions.Exit(_INTERRUPTED) from None
         if rank() == 0:
             runs.save_model(
                 run / runs.MODEL,

@@ -203,7 +203,7 @@ def test_the_time_is_kept() -> None:
 
 def test_what_is_not_finite_stops_the_training_and_saves_the_batch(tmp_path: Path) -> None:
     pairs = make_pairs(100)
-    pairs.embeddings[17] = float("nan")
+    pairs.latents[17] = float("nan")
     with pytest.raises(TrainingError, match=r"diverged at step 0.*failed-step000000-rank0"):
         run(make_config("compact", 5, batch_size=100), pairs, tmp_path)
     kept = load_file(tmp_path / "failed-step000000-rank0.safetensors")
@@ -221,7 +221,7 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
         run(make_config("compact", 1, shape={"colour": 10}), pairs)
     with pytest.raises(ArgumentError, match="the generator's"):
         train(config, TinyGenerator(), None, pairs)
-    with pytest.raises(ArgumentError, match="photos"):
+    with pytest.raises(ArgumentError, match="hold no latents"):
         run(config, Pairs(None, pairs.embeddings, torch.zeros(100, 3, 8, 8), num_ws=3))
     checkpoint = tmp_path / "checkpoint.pt"
     checkpoint.write_bytes(b"broken")

@@ -44,7 +44,7 @@ class ModulatedBlock(nn.Module):
         self.second = EqualizedLinear(width, width, gain=0.5)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """X [N, width], condition [N, condition_width] → [N, width]."""
+        """Activations [N, width], condition [N, condition_width] → [N, width]."""
         scale, shift = self.modulation(condition).chunk(2, dim=1)
         hidden = self.first(pixel_norm(x)) * (1 + scale) + shift
         out: Tensor = x + self.second(F.leaky_relu(hidden, 0.2) * math.sqrt(2))

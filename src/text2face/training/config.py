@@ -110,6 +110,8 @@ class TrainingConfig:
                 raise ArgumentError(f"{name} is {value!r}, expected a number")
             if not low <= value <= high:
                 raise ArgumentError(f"{name} is {value}, expected from {low:g} to {high:g}")
+            if name in _WHOLE and value != int(value):
+                raise ArgumentError(f"{name} is {value}, expected a whole number")
         if not all(0 <= beta < 1 for beta in self.adam_betas) or len(self.adam_betas) != 2:
             raise ArgumentError(f"adam_betas is {self.adam_betas}, expected two from 0 to below 1")
 
@@ -147,6 +149,8 @@ _LIMITS: Final = (
     ("shortlist", 1, 1 << 20),
     ("truncation", 0, 2),
 )
+
+_WHOLE: Final = {"steps", "batch_size", "generator_batch", "seed", "shortlist"}
 
 _PAPER: Final = TrainingConfig(
     objective="images",

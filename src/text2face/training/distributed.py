@@ -16,6 +16,7 @@ __all__ = [
     "global_mean",
     "join",
     "local_device",
+    "mean_across",
     "rank",
     "share_of",
     "sum_over_ranks",
@@ -51,7 +52,7 @@ def join(device: torch.device) -> Iterator[None]:
         yield
         return
     options: dict[str, Any] = {"device_id": device} if device.type == "cuda" else {}
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", **options)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", **options)
     try:
         yield
     finally:
@@ -96,6 +97,24 @@ def global_mean(values: Tensor) -> Tensor:
     if not _many():
         return values
     mean: Tensor = _GlobalMean.apply(values)  # type: ignore[no-untyped-call]
+    return mean
+
+
+class _MeanAcross(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        return sum_over_ranks(values) / world_size()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return sum_over_ranks(gradient) / world_size()
+
+
+def mean_across(values: Tensor) -> Tensor:
+    """The mean over all ranks, of which each makes a use of its own; differentiable."""
+    if not _many():
+        return values
+    mean: Tensor = _MeanAcross.apply(values)  # type: ignore[no-untyped-call]
     return mean
 
 

@@ -137,13 +137,15 @@ class Trainer:
         """Which pairs this process takes in this step: epoch after epoch, each in a new order."""
         first, last = share_of(self.config.batch_size)
         start, count = self.step * self.config.batch_size, len(self.pairs)
+        item, end = start + first, start + last
         chosen = []
-        for item in range(start + first, start + last):
+        while item < end:
             epoch, place = divmod(item, count)
             if self._order[0] != epoch:
                 self._order = (epoch, permutation(self.config.seed, epoch, count))
-            chosen.append(self._order[1][place])
-        return torch.stack(chosen)
+            chosen.append(self._order[1][place : place + end - item])
+            item += len(chosen[-1])
+        return torch.cat(chosen)
 
     def batch(self) -> Batch:
         """This process's items of this step."""
@@ -178,8 +180,9 @@ class Trainer:
         loss.backward()
         parameters = self.optimiser.param_groups[0]["params"]
         norm = nn.utils.clip_grad_norm_(parameters, self.config.clip or math.inf)
-        own = torch.stack([loss.detach(), *(report[name].detach() for name in names[1:]), norm])
-        values = (sum_over_ranks(own.float()) / world_size()).tolist()
+        own = [loss, *(report[name] for name in names[1:]), norm]
+        parts = torch.stack([value.detach().float() for value in own])
+        values = (sum_over_ranks(parts) / world_size()).tolist()
         if not all(map(math.isfinite, values)):
             self._give_up(batch, dict(zip([*names, "gradient"], values, strict=True)), failed)
         self.optimiser.step()
@@ -274,11 +277,10 @@ class Trainer:
     def _follow(self) -> None:
         """Let the average follow the weights."""
         decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        kept, new = list(self.average.parameters()), list(self.sampler.parameters())
-        torch._foreach_lerp_(kept, new, 1 - decay)
+        for kept, new in zip(self.average.parameters(), self.sampler.parameters(), strict=True):
+            kept.lerp_(new, 1 - decay)
         for old, now in zip(self.average.buffers(), self.sampler.buffers(), strict=True):
-            if old.numel() and old.data_ptr() != now.data_ptr():
-                old.copy_(now)
+            old.copy_(now)
 
     def _give_up(self, batch: Batch, values: dict[str, float], folder: Path | None) -> None:
         """Save the batch that broke the training.

@@ -19,7 +19,7 @@ from text2face.samplers.fast_text2stylegan import FastText2StyleGANSampler
 from text2face.samplers.flow import FlowSampler
 from text2face.samplers.standard import StandardSampler
 from text2face.training.config import TrainingConfig
-from text2face.training.distributed import global_mean, share_of
+from text2face.training.distributed import global_mean, mean_across
 from text2face.training.features import FeatureDistance
 from text2face.training.pseudo_text import PseudoText
 from text2face.training.random import Draws
@@ -168,13 +168,17 @@ class LatentObjective(Objective):
         text = self.pseudo_text(batch.embeddings, draws)
         condition = self.sampler.prepare_condition(text)
         loss, report = self.fit(target, condition, draws)
-        if config.consistency and batch.share >= config.consistency_from:
+        seen_by_surrogate = config.consistency and batch.share >= config.consistency_from
+        seen_by_encoder = config.generator_consistency and batch.share >= config.generator_from
+        if seen_by_surrogate or seen_by_encoder:
+            drawn = self.draw(condition, draws)
+        if seen_by_surrogate:
             weight = config.consistency * min((batch.share - config.consistency_from) / _RAMP, 1)
-            report["miss"] = miss = self._miss(batch.embeddings, text, condition, draws)
-            loss = loss + weight * miss
-        if config.generator_consistency and batch.share >= config.generator_from:
-            report["generator_miss"] = miss = self._generator_miss(text, condition, draws)
-            loss = loss + config.generator_consistency * miss
+            report["miss"] = self._miss(drawn, batch.embeddings, text)
+            loss = loss + weight * report["miss"]
+        if seen_by_encoder:
+            report["generator_miss"] = self._generator_miss(drawn, text, draws.start)
+            loss = loss + config.generator_consistency * report["generator_miss"]
         blurred = target + _BLUR * draws.normal("surrogate", target.shape[1]).to(target)
         seen = self.sampler.surrogate(blurred)
         report["surrogate"] = unseen = (1 - (seen * batch.embeddings).sum(dim=1)).mean()
@@ -188,24 +192,23 @@ class LatentObjective(Objective):
         """Standardised latents [N, C], drawn freely as `sample` would; differentiable."""
         raise NotImplementedError
 
-    def _miss(self, embedding: Tensor, text: Tensor, condition: Tensor, draws: Draws) -> Tensor:
+    def _miss(self, drawn: Tensor, embedding: Tensor, text: Tensor) -> Tensor:
         """By how much freely drawn samples are farther from their text than real images are.
 
         To ask for more would make every sample the most typical one.
         """
         fixed = {name: p.detach() for name, p in self.sampler.surrogate.named_parameters()}
-        drawn = self.draw(condition, draws)
         near = (functional_call(self.sampler.surrogate, fixed, (drawn,)) * text).sum(dim=1)
         return F.relu(global_mean((embedding * text).sum(dim=1).mean() - near.mean()))
 
-    def _generator_miss(self, text: Tensor, condition: Tensor, draws: Draws) -> Tensor:
+    def _generator_miss(self, drawn: Tensor, text: Tensor, start: int) -> Tensor:
+        """1 - cos(E(G(w)), e) of every so many items, counted through the batch of all ranks."""
         generator, encoder = self.frozen.need("consistency through the generator")
-        start, stop = share_of(self.config.generator_batch)
-        some = slice(0, min(max(stop - start, 1), len(text)))
-        chosen = Draws(draws.seed, draws.step, draws.start, len(text[some]))
-        latents = self.sampler.restore(self.draw(condition[some], chosen).float())
-        seen = encoder.encode_image(generator.synthesize(latents).clamp(-1, 1)).float()
-        return 1 - F.cosine_similarity(seen, text[some]).mean()
+        every = max(self.config.batch_size // self.config.generator_batch, 1)
+        first = -start % every
+        some = slice(first if first < len(drawn) else 0, None, every)
+        images = generator.synthesize(self.sampler.restore(drawn[some].float())).clamp(-1, 1)
+        return 1 - F.cosine_similarity(encoder.encode_image(images).float(), text[some]).mean()
 
 
 class BoundObjective(LatentObjective):
@@ -287,10 +290,11 @@ class ImageObjective(Objective):
         """Make ready; see `Objective`."""
         super().__init__(sampler, config, pool, frozen)
         _, encoder = frozen.need("the objective 'images'")
-        self._distance = frozen.features or FeatureDistance(encoder)
+        measure = FeatureDistance(encoder) if frozen.features is None else frozen.features
+        self._distance = lambda a, b: measure(a, b)  # a module would become a part of this one
         for module in sampler.modules():
             if hasattr(module, "across"):  # batch statistics are those of all processes
-                module.across = _batch_mean
+                module.across = mean_across
 
     def forward(self, batch: Batch) -> Loss:
         """See `Objective`."""
@@ -336,16 +340,6 @@ def _resize(images: Tensor, side: int) -> Tensor:
     if images.shape[2:] == (side, side):
         return images
     return F.interpolate(images, (side, side), mode="bilinear", antialias=True)
-
-
-def _batch_mean(values: Tensor) -> Tensor:
-    """The mean over processes, of which each uses the result for items of its own."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return values
-    from torch.distributed.nn.functional import all_reduce
-
-    total: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
-    return total / torch.distributed.get_world_size()
 
 
 _CLASSES: Final[dict[str, Any]] = {

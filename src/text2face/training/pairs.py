@@ -37,6 +37,7 @@ __all__ = [
     "write_pairs",
 ]
 
+_SERIES: Final = "series"
 SHARD_SIZE: Final = 1024
 """Pairs in a shard: the unit that is resumed, and that processes share out."""
 
@@ -170,7 +171,7 @@ def _latents(
     groups: tuple[int, ...],
     device: torch.device | str,
 ) -> Tensor:
-    """W [last - first, num_ws, w_dim]."""
+    """Latents [last - first, num_ws, w_dim]."""
     z = normal_rows(first, last, generator.z_dim, seed).to(device)
     w = generator.map(z)
     if not groups:
@@ -273,9 +274,15 @@ def write_shards(
         path = folder / f"pairs-{index:06d}.safetensors"
         size = min(SHARD_SIZE, count - start)
         if not (path.exists() and _whole_shard(path, series, size)):
-            tensors = make(start, size, lambda made, before=done: on_batch(before + made))  # type: ignore[misc]
+
+            def report(made: int, before: int = done) -> None:
+                on_batch(before + made)
+
+            tensors = make(start, size, report)
             with atomic_file(path) as file:
-                file.write(save(dict(tensors), metadata={**series, "start": str(start)}))
+                # One entry: several would be written in an order that changes.
+                said = json.dumps({**series, "start": str(start)}, sort_keys=True)
+                file.write(save(dict(tensors), metadata={_SERIES: said}))
         done += size
         on_batch(done)
     barrier()
@@ -298,9 +305,9 @@ def read_pairs(folder: Path, count: int | None = None) -> Pairs:
     for path in sorted(folder.glob("pairs-*.safetensors")):
         try:
             with safe_open(path, framework="pt") as shard:
-                said = dict(shard.metadata() or {})
+                said = _series(shard.metadata())
                 tensors = {name: shard.get_tensor(name) for name in shard.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
+        except (SafetensorError, OSError, ValueError) as error:
             raise CheckpointError(
                 f"damaged file: {path} ({error}); delete it and make the pairs again"
             ) from None
@@ -326,6 +333,13 @@ def read_pairs(folder: Path, count: int | None = None) -> Pairs:
             f"{folder} holds {found} pairs, expected {count or 'some'}; make the pairs first"
         )
     whole = {name: torch.cat(tensors)[:count] for name, tensors in parts.items()}
+    for name, tensor in whole.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            row = int((~tensor.isfinite()).flatten(1).any(dim=1).nonzero()[0])
+            raise CheckpointError(
+                f"damaged pairs: the {name} of pair {row} in {folder} hold NaN or infinity; delete "
+                f"that shard and make the pairs again"
+            )
     series = series or {}
     groups: Any = json.loads(series.get("layer_groups", "[]"))
     return Pairs(
@@ -338,13 +352,19 @@ def read_pairs(folder: Path, count: int | None = None) -> Pairs:
     )
 
 
+def _series(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    """What a shard says that it was made with."""
+    said = dict(metadata or {})
+    return dict(json.loads(said[_SERIES])) if _SERIES in said else said
+
+
 def _whole_shard(path: Path, series: Mapping[str, str], size: int) -> bool:
     """Whether a shard holds `size` pairs; it must be of this series."""
     try:
         with safe_open(path, framework="pt") as shard:
-            metadata = shard.metadata() or {}
+            metadata = _series(shard.metadata())
             held: int = shard.get_slice("embeddings").get_shape()[0]
-    except (SafetensorError, OSError):
+    except (SafetensorError, OSError, ValueError):
         return False
     different = {key for key, value in series.items() if metadata.get(key) != value}
     if different:

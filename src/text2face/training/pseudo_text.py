@@ -63,6 +63,8 @@ class PseudoText:
         self.config = config or PseudoTextConfig()
         self.pool = F.normalize(pool.float(), dim=1)
         self.mean = self.pool.mean(dim=0)
+        if not self.config.average:
+            return
         # Whitened, all directions of the embedding space count alike in a random subspace.
         centred = self.pool - self.mean
         values, vectors = torch.linalg.eigh(centred.T @ centred / len(pool))

@@ -57,7 +57,7 @@ def make_pairs_command(
     with join(place):
         if photos is not None:
             count = len(find_photos(photos))
-        seer = _to(_load_encoder(encoder), place)
+        seer = _to(load_any_encoder(encoder), place)
         if dry_run:
             shards = math.ceil(count / SHARD_SIZE)
             _say(f"{count} pairs in {shards} shards of {SHARD_SIZE}, {folder}", quiet)
@@ -118,9 +118,9 @@ def train_command(
         config = dataclasses.replace(config, minutes=5.0)
     with join(place):
         drawer = _to(load_generator(generator or str(BUNDLED)), place)
-        seer = _to(_load_encoder(encoder), place)
-        known = _read_lines(texts) if texts else PHRASES
-        shown = _read_lines(sample_prompts) if sample_prompts else runs.SAMPLE_PROMPTS
+        seer = _to(load_any_encoder(encoder), place)
+        known = read_lines(texts) if texts else PHRASES
+        shown = read_lines(sample_prompts) if sample_prompts else runs.SAMPLE_PROMPTS
         if folder is None:
             folder = out / "pairs"
             if not dry_run:
@@ -151,7 +151,7 @@ def train_command(
             if tensorboard:
                 recorders.append(runs.TensorBoard(run / "tensorboard"))
         try:
-            with _train_bar(quiet) as on_step:
+            with show_training(quiet) as on_step:
                 sampler = train(
                     config,
                     drawer,
@@ -248,7 +248,8 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _load_encoder(name: str | None) -> TextImageEncoder:
+def load_any_encoder(name: str | None) -> TextImageEncoder:
+    """The encoder of a name, a folder or a whole model; None = the bundled one."""
     folder = Path(name) if name else BUNDLED
     if (folder / "pipeline.json").is_file():
         folder /= "encoder"
@@ -283,7 +284,12 @@ def _numbers(text: str | None) -> tuple[int, ...]:
         raise ArgumentError(f"--crossovers is {text!r}, expected layers such as 4,8") from None
 
 
-def _read_lines(path: Path) -> list[str]:
+def read_lines(path: Path) -> list[str]:
+    """The prompts in a file.
+
+    Raises:
+        ArgumentError: It cannot be read, or holds none.
+    """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -305,7 +311,8 @@ def _bar(total: int, what: str, quiet: bool) -> Iterator[Callable[[int], object]
 
 
 @contextmanager
-def _train_bar(quiet: bool) -> Iterator[Callable[[Progress], object]]:
+def show_training(quiet: bool = False) -> Iterator[Callable[[Progress], object]]:
+    """A progress bar of a training, in the first process."""
     hidden = quiet or rank() > 0
     layout = "{l_bar}{bar}| {elapsed} {postfix}"
     with tqdm(total=100, desc="train", bar_format=layout, disable=hidden) as bar:

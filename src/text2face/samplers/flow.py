@@ -32,6 +32,10 @@ _NOISIEST: Final = 0.002
 """The cosine schedule starts here: at 0, x̂ cannot be told from x_t and ẑ."""
 
 
+_BACK_STEPS: Final = 32
+_CERTAIN: Final = -12.0
+
+
 @dataclass(frozen=True)
 class FlowSamplerConfig:
     """What a flow sampler looks like."""
@@ -198,6 +202,32 @@ class FlowSampler(StandardSampler):
         return self.restore(
             self.follow(z.float(), prepared, self.config.steps, self.config.guidance)
         )
+
+    def infer(self, latents: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """The z of a known latent, to draw a face that resembles it: the flow followed backwards.
+
+        Args:
+            latents: w [N, num_ws, w_dim].
+            condition: Embeddings [N, D], normalised here.
+
+        Returns:
+            z [N, z_dim] as a posterior's μ, and its log σ²: there is but one z, up to the error of
+            the steps.
+        """
+        x, prepared = self.standardise(latents), self.prepare_condition(condition)
+        known = torch.ones(len(x), 1, device=x.device)
+        first = 0.0 if self.config.schedule == "flow" else _NOISIEST
+        last = 1.0 if self.config.schedule == "flow" else 1 - _NOISIEST
+        times = torch.linspace(last, first, _BACK_STEPS + 1, device=x.device)
+        for now, then in zip(times[:-1], times[1:], strict=True):
+            predicted = self.predict(x, now.expand(len(x), 1), prepared, known)
+            if self.config.schedule == "flow":
+                x = x + (then - now) * predicted
+            else:
+                alpha, sigma = self._schedule(now)
+                next_alpha, next_sigma = self._schedule(then)
+                x = next_alpha * predicted + next_sigma * (x - alpha * predicted) / sigma
+        return x, torch.full_like(x, _CERTAIN)
 
     def _schedule(self, time: Tensor) -> tuple[Tensor, Tensor]:
         """α and σ."""

@@ -13,9 +13,9 @@ on the way: a seed's z decides the face.
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal
 
 import torch
@@ -170,18 +170,13 @@ class FlowSampler(StandardSampler):
         first = 0.0 if self.config.schedule == "flow" else _NOISIEST
         times = torch.linspace(first, 1, steps + 1, device=z.device)
         x, known = z, torch.ones(len(z), 1, device=z.device)
-        for now, then in itertools.pairwise(times):
+        for now, then in pairwise(times):
             time = now.expand(len(z), 1)
             predicted = self.predict(x, time, condition, known)
             if guidance != 1:
                 free = self.predict(x, time, condition, torch.zeros_like(known))
                 predicted = free + guidance * (predicted - free)
-            if self.config.schedule == "flow":
-                x = x + (then - now) * predicted
-            else:
-                alpha, sigma = self._schedule(now)
-                next_alpha, next_sigma = self._schedule(then)
-                x = next_alpha * predicted + next_sigma * (x - alpha * predicted) / sigma
+            x = self._step(x, now, then, predicted)
         return x
 
     def sample(self, condition: Tensor, z: Tensor) -> Tensor:
@@ -219,15 +214,18 @@ class FlowSampler(StandardSampler):
         first = 0.0 if self.config.schedule == "flow" else _NOISIEST
         last = 1.0 if self.config.schedule == "flow" else 1 - _NOISIEST
         times = torch.linspace(last, first, _BACK_STEPS + 1, device=x.device)
-        for now, then in zip(times[:-1], times[1:], strict=True):
+        for now, then in pairwise(times):
             predicted = self.predict(x, now.expand(len(x), 1), prepared, known)
-            if self.config.schedule == "flow":
-                x = x + (then - now) * predicted
-            else:
-                alpha, sigma = self._schedule(now)
-                next_alpha, next_sigma = self._schedule(then)
-                x = next_alpha * predicted + next_sigma * (x - alpha * predicted) / sigma
+            x = self._step(x, now, then, predicted)
         return x, torch.full_like(x, _CERTAIN)
+
+    def _step(self, x: Tensor, now: Tensor, then: Tensor, predicted: Tensor) -> Tensor:
+        """From one time to another, in either direction."""
+        if self.config.schedule == "flow":
+            return x + (then - now) * predicted
+        alpha, sigma = self._schedule(now)
+        next_alpha, next_sigma = self._schedule(then)
+        return next_alpha * predicted + next_sigma * (x - alpha * predicted) / sigma
 
     def _schedule(self, time: Tensor) -> tuple[Tensor, Tensor]:
         """α and σ."""

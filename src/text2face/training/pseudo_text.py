@@ -3,6 +3,10 @@
 A text names a few attributes of a face and leaves the rest open, so that its embedding is like the
 mean of many images' embeddings. A sampler that has only seen conditions of single images takes
 every unnamed attribute for named. What a text might have said is imitated without any text.
+
+`PseudoText` does so in training. For a single image, `sample_near` gives embeddings that a text of
+it might have had, and `nearest_phrases` the phrases of a list that come nearest to it: the encoder
+as a teacher that needs no captions.
 """
 
 from __future__ import annotations
@@ -107,7 +111,7 @@ class PseudoText:
 
 
 def sample_near(embedding: Tensor, count: int, *, strength: float = 0.5, seed: int = 0) -> Tensor:
-    """Pseudo-texts of an image: embeddings around it, ê + ξ·ε/‖ε‖ (LAFITE, arXiv 2111.13792, eq. 5).
+    """Pseudo-texts of an image: embeddings around it, ê + ξ·ε/‖ε‖ (LAFITE, arXiv 2111.13792).
 
     Args:
         embedding: Of the image [D].

@@ -104,6 +104,8 @@ def test_pairs_of_photos(
     assert run(*arguments, "-o", tmp_path / "p", "--size", 32) == 0
     assert "skipped 9.png" in capsys.readouterr().err
     assert run(*arguments, "-o", tmp_path / "p", "--generator", model) == 2
+    assert run(*arguments, "-o", tmp_path / "p", "--invert", model) == 2
+    assert "no inversion encoder" in capsys.readouterr().err
     assert run("pairs", "--photos", tmp_path / "none", "-o", tmp_path / "q") == 2
 
 

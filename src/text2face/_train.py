@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 import click
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from text2face._folders import check_writable, make_config, read_json
@@ -20,14 +21,14 @@ from text2face._loading import BUNDLED, load_encoder
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.generators.checkpoints import load_generator
-from text2face.pipeline import PipelineConfig
+from text2face.pipeline import PipelineConfig, TextToFace
 from text2face.training import runs
 from text2face.training.bank import PHRASES
 from text2face.training.config import TrainingConfig, preset
 from text2face.training.distributed import barrier, join, local_device, rank, world_size
 from text2face.training.loop import CHECKPOINT, Progress, Recorder, Stopped, train
 from text2face.training.pairs import SHARD_SIZE, Mixing, read_pairs, write_pairs
-from text2face.training.photos import find_photos, write_photo_pairs
+from text2face.training.photos import Inverter, find_photos, write_photo_pairs
 from text2face.training.samplers import make_sampler
 
 _INTERRUPTED: Final = 130
@@ -38,6 +39,7 @@ def make_pairs_command(
     generator: str | None,
     encoder: str | None,
     photos: Path | None,
+    invert: str | None,
     folder: Path,
     count: int,
     seed: int,
@@ -54,6 +56,8 @@ def make_pairs_command(
     place = local_device(device)
     if photos is not None and (generator is not None or mix > 1):
         raise ArgumentError("--photos is given with --generator or --mix; expected one of them")
+    if invert is not None and photos is None:
+        raise ArgumentError("--invert is given without --photos; expected a folder of photos")
     with join(place):
         if photos is not None:
             count = len(find_photos(photos))
@@ -72,6 +76,7 @@ def make_pairs_command(
                     size=size,
                     batch_size=batch_size,
                     max_skipped=max_skipped,
+                    inverter=_inverter(invert, place) if invert else None,
                     device=place,
                     on_batch=report,
                 )
@@ -246,6 +251,22 @@ def _choose_run(out: Path, name: str, facts: Mapping[str, Any], resume: str) -> 
 
 def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
+
+
+def _inverter(model: str, device: torch.device) -> Inverter:
+    """The inversion encoder of a model.
+
+    Raises:
+        ArgumentError: It has none.
+    """
+    pipe = TextToFace.from_pretrained(model).to(device)
+    encode: Callable[[Tensor], Tensor] | None = getattr(pipe, "encode", None)
+    if encode is None or getattr(pipe, "inverter", None) is None:
+        raise ArgumentError(
+            f"the model {model} has no inversion encoder; train one first, or leave out --invert: "
+            "the preset 'cvae' learns from photos without latents"
+        )
+    return lambda images: torch.cat([encode(image[None]) for image in images])
 
 
 def load_any_encoder(name: str | None) -> TextImageEncoder:

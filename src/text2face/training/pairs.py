@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -341,13 +341,18 @@ def read_pairs(folder: Path, count: int | None = None) -> Pairs:
                 f"that shard and make the pairs again"
             )
     series = series or {}
-    groups: Any = json.loads(series.get("layer_groups", "[]"))
+    latents = whole.get("latents")
+    num_ws = int(series["num_ws"]) if "num_ws" in series else None
+    groups = tuple(json.loads(series.get("layer_groups", "[]")))
+    if latents is not None and latents.ndim == 3:  # of inverted photos, or mixed
+        num_ws = latents.shape[1]
+        groups = groups or (1,) * num_ws
     return Pairs(
-        whole.get("latents"),
+        latents,
         whole["embeddings"],
         whole.get("images"),
-        num_ws=int(series["num_ws"]) if "num_ws" in series else None,
-        layer_groups=tuple(groups),
+        num_ws=num_ws,
+        layer_groups=groups,
         series=series,
     )
 

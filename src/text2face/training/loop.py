@@ -120,7 +120,7 @@ class Trainer:
         self.optimiser = torch.optim.Adam(groups, lr=config.learning_rate, betas=config.adam_betas)
         self._parallel: nn.Module = self.objective
         if world_size() > 1:
-            self._parallel = DistributedDataParallel(self.objective, broadcast_buffers=False)
+            self._parallel = DistributedDataParallel(self.objective)
         self.step = 0
         self.seconds = 0.0
         self._order = (-1, torch.empty(0, dtype=torch.long))

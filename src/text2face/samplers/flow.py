@@ -208,12 +208,18 @@ class FlowSampler(StandardSampler):
         Returns:
             z [N, z_dim] as a posterior's μ, and its log σ²: there is but one z, up to the error of
             the steps.
+
+        Raises:
+            ArgumentError: The schedule is "diffusion", whose first step back would divide by 0.
         """
+        if self.config.schedule != "flow":
+            raise ArgumentError(
+                "this sampler's schedule is 'diffusion', which cannot be followed backwards; "
+                "expected one trained with 'flow', or a CVAE"
+            )
         x, prepared = self.standardise(latents), self.prepare_condition(condition)
         known = torch.ones(len(x), 1, device=x.device)
-        first = 0.0 if self.config.schedule == "flow" else _NOISIEST
-        last = 1.0 if self.config.schedule == "flow" else 1 - _NOISIEST
-        times = torch.linspace(last, first, _BACK_STEPS + 1, device=x.device)
+        times = torch.linspace(1, 0, _BACK_STEPS + 1, device=x.device)
         for now, then in pairwise(times):
             predicted = self.predict(x, now.expand(len(x), 1), prepared, known)
             x = self._step(x, now, then, predicted)

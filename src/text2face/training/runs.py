@@ -169,9 +169,9 @@ class SampleGrids:
     def __call__(self, trainer: Trainer, progress: Progress) -> None:
         """Save a grid if another tenth of the training is done."""
         reached = int(_GRIDS * progress.share)
-        if self._done is None and progress.step > 1:  # resumed
-            self._done = reached
-        if reached <= (self._done or 0):
+        if self._done is None:  # the first step of this run, resumed or not
+            self._done = reached if progress.step > 1 else 0
+        if reached <= self._done:
             return
         self._done = reached
         encoder, generator = self._parts

@@ -23,7 +23,6 @@ from typing import Any, Final, Protocol, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from text2face._folders import atomic_file, make_folder
@@ -109,8 +108,7 @@ class Trainer:
         self.config, self.pairs, self.device = config, pairs, torch.device(device)
         self.frozen = frozen or Frozen()
         self.sampler = make_sampler(config, pairs, self.frozen.generator).to(self.device)
-        self.embeddings = F.normalize(pairs.embeddings.float(), dim=1)
-        pool = self.embeddings[:_POOL].to(self.device)
+        pool = pairs.seen(slice(0, _POOL)).to(self.device)
         self.objective: Objective = make_objective(self.sampler, config, pool, self.frozen)
         self.average = copy.deepcopy(self.sampler).eval().requires_grad_(False)
         main = [p for p in self.objective.main_parameters if p.requires_grad]
@@ -157,7 +155,7 @@ class Trainer:
         if pairs.images is not None:
             images = pairs.images[rows].to(self.device).float() / 127.5 - 1
         draws = Draws(self.config.seed, self.step, first, last - first)
-        embeddings = self.embeddings[rows].to(self.device)
+        embeddings = pairs.seen(rows).to(self.device)
         return Batch(embeddings, latents, images, draws, self.share)
 
     def train_step(self, failed: Path | None = None) -> Progress:
@@ -208,7 +206,7 @@ class Trainer:
         latents = None
         if self.pairs.latents is not None:
             latents = self.pairs.codes(some, self.sampler.num_ws).to(self.device)
-        self.objective.finish(final, latents, self.embeddings[some].to(self.device))
+        self.objective.finish(final, latents, self.pairs.seen(some).to(self.device))
         return final
 
     def save(self, path: Path) -> None:

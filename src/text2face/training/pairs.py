@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 _SERIES: Final = "series"
+_CHUNK: Final = 8192
 SHARD_SIZE: Final = 1024
 """Pairs in a shard: the unit that is resumed, and that processes share out."""
 
@@ -63,6 +64,19 @@ class Pairs:
     def __len__(self) -> int:
         """N."""
         return len(self.embeddings)
+
+    def seen(self, rows: Tensor | slice) -> Tensor:
+        """Embeddings [n, D], float32, L2-normalised."""
+        return F.normalize(self.embeddings[rows].float(), dim=1)
+
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """The mean embedding [D], and the mean square of a component's distance from it []."""
+        total = torch.zeros(2, self.embeddings.shape[1], dtype=torch.float64)
+        for start in range(0, len(self), _CHUNK):
+            part = self.seen(slice(start, start + _CHUNK)).double()
+            total += torch.stack([part.sum(dim=0), part.square().sum(dim=0)])
+        mean, square = total / len(self)
+        return mean.float(), (square - mean.square()).mean().float()
 
     def codes(self, rows: Tensor | slice, num_ws: int) -> Tensor:
         """Latents as every network takes them, w [n, num_ws, w_dim], float32.

@@ -35,6 +35,7 @@ SAMPLE_PROMPTS: Final = (
     "a smiling man with a hat",
     "a woman with short black hair",
 )
+BANK_SIZE: Final = 16_384
 _COLUMNS: Final = 6
 _GRIDS: Final = 10
 
@@ -104,7 +105,7 @@ def save_model(
     base: PipelineConfig | None = None,
     name: str = "unnamed",
     texts: Sequence[str] = PHRASES,
-    bank_size: int | None = None,
+    bank_size: int | None = BANK_SIZE,
 ) -> None:
     """Write what `TextToFace.from_pretrained` reads: the networks, `pipeline.json` and a card.
 

@@ -7,7 +7,6 @@ from typing import Any, Final, cast
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from text2face.errors import ArgumentError
 from text2face.generators.base import Generator
@@ -131,10 +130,9 @@ def _centre(sampler: StandardSampler, pairs: Pairs, standardise: bool) -> None:
         mean, square = sums / len(pairs)
         sampler.latent_mean.copy_(mean)
         sampler.latent_std.copy_((square - mean.square()).clamp(min=1e-6).sqrt())
-    embeddings = F.normalize(pairs.embeddings.float(), dim=1)
-    mean = embeddings.mean(dim=0)
+    mean, spread = pairs.statistics()
     sampler.condition_mean.copy_(mean)
-    sampler.condition_scale.copy_((embeddings - mean).square().mean().rsqrt().clamp(max=1e3))
+    sampler.condition_scale.copy_(spread.clamp(min=1e-6).rsqrt())
 
 
 def _anchor(sampler: FastText2StyleGANSampler, pairs: Pairs, generator: Generator | None) -> None:

@@ -176,8 +176,8 @@ def train_command(
                 run / runs.MODEL,
                 sampler,
                 pairs,
-                drawer.cpu(),  # type: ignore[attr-defined]
-                seer.cpu(),  # type: ignore[attr-defined]
+                drawer.cpu(),
+                seer.cpu(),
                 config,
                 base=_base(encoder),
                 name=name,

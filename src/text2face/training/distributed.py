@@ -96,7 +96,7 @@ def global_mean(values: Tensor) -> Tensor:
     """
     if not _many():
         return values
-    mean: Tensor = _GlobalMean.apply(values)  # type: ignore[no-untyped-call]
+    mean: Tensor = _GlobalMean.apply(values)
     return mean
 
 
@@ -114,7 +114,7 @@ def mean_across(values: Tensor) -> Tensor:
     """The mean over all ranks, of which each makes a use of its own; differentiable."""
     if not _many():
         return values
-    mean: Tensor = _MeanAcross.apply(values)  # type: ignore[no-untyped-call]
+    mean: Tensor = _MeanAcross.apply(values)
     return mean
 
 

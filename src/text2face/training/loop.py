@@ -29,6 +29,7 @@ from text2face._folders import atomic_file, make_folder
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, TrainingError
 from text2face.generators.base import Generator
+from text2face.samplers.base import LatentSampler
 from text2face.samplers.saved import SavedSampler
 from text2face.training.config import TrainingConfig
 from text2face.training.distributed import rank, share_of, sum_over_ranks, world_size
@@ -108,6 +109,7 @@ class Trainer:
         self.config, self.pairs, self.device = config, pairs, torch.device(device)
         self.frozen = frozen or Frozen()
         self.sampler = make_sampler(config, pairs, self.frozen.generator).to(self.device)
+        self._num_ws = cast("LatentSampler", self.sampler).num_ws
         pool = pairs.seen(slice(0, _POOL)).to(self.device)
         self.objective: Objective = make_objective(self.sampler, config, pool, self.frozen)
         self.average = copy.deepcopy(self.sampler).eval().requires_grad_(False)
@@ -151,7 +153,7 @@ class Trainer:
         rows, pairs = self.rows(), self.pairs
         latents, images = None, None
         if pairs.latents is not None:
-            latents = pairs.codes(rows, self.sampler.num_ws).to(self.device)
+            latents = pairs.codes(rows, self._num_ws).to(self.device)
         if pairs.images is not None:
             images = pairs.images[rows].to(self.device).float() / 127.5 - 1
         draws = Draws(self.config.seed, self.step, first, last - first)
@@ -205,7 +207,7 @@ class Trainer:
         some = slice(0, _POOL)
         latents = None
         if self.pairs.latents is not None:
-            latents = self.pairs.codes(some, self.sampler.num_ws).to(self.device)
+            latents = self.pairs.codes(some, self._num_ws).to(self.device)
         self.objective.finish(final, latents, self.pairs.seen(some).to(self.device))
         return final
 

@@ -84,7 +84,7 @@ class _GlobalMean(torch.autograd.Function):
         return sum_over_ranks(values) / world_size()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient
 
 
@@ -96,7 +96,7 @@ def global_mean(values: Tensor) -> Tensor:
     """
     if not _many():
         return values
-    mean: Tensor = _GlobalMean.apply(values)
+    mean: Tensor = _GlobalMean.apply(values)  # type: ignore[no-untyped-call]
     return mean
 
 
@@ -106,7 +106,7 @@ class _MeanAcross(torch.autograd.Function):
         return sum_over_ranks(values) / world_size()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return sum_over_ranks(gradient) / world_size()
 
 
@@ -114,7 +114,7 @@ def mean_across(values: Tensor) -> Tensor:
     """The mean over all ranks, of which each makes a use of its own; differentiable."""
     if not _many():
         return values
-    mean: Tensor = _MeanAcross.apply(values)
+    mean: Tensor = _MeanAcross.apply(values)  # type: ignore[no-untyped-call]
     return mean
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,15 @@ def test_pairs_of_photos(
     assert run(*arguments, "-o", tmp_path / "p", "--invert", model) == 2
     assert "no inversion encoder" in capsys.readouterr().err
     assert run("pairs", "--photos", tmp_path / "none", "-o", tmp_path / "q") == 2
+
+
+@pytest.mark.skipif(find_spec("tensorboard") is not None, reason="it is installed")
+def test_tensorboard_is_optional(
+    parts: list[object], pairs: Path, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", *parts, *SMALL, "--pairs", pairs, "-o", tmp_path / "runs", "--steps", 1]
+    assert run(*arguments, "--tensorboard") == 2
+    assert "text2face[train]" in capsys.readouterr().err
 
 
 def test_settings_explain_themselves(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

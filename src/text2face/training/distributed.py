@@ -51,8 +51,7 @@ def join(device: torch.device) -> Iterator[None]:
     if "RANK" not in os.environ or "MASTER_ADDR" not in os.environ or _many():
         yield
         return
-    options: dict[str, Any] = {"device_id": device} if device.type == "cuda" else {}
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", **options)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     try:
         yield
     finally:

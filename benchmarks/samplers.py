@@ -43,6 +43,7 @@ VARIANTS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "remainder": ("compact", {"shape": {"residual_dim": 128}}),
     "flow-8": ("flow", {"shape": {"steps": 8}}),
     "flow-plain": ("flow", {"consistency": 0.0}),
+    "flow-lean": ("flow", {"consistency_batch": 64}),
     "flow-guided": ("flow", {"shape": {"guidance": 1.5}}),
 }
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from torch.nn import functional as F
 from tests.tiny import TinyConfig, TinyEncoder, TinyGenerator
 from text2face.errors import ArgumentError, CheckpointError, TrainingError
 from text2face.samplers.cvae import CVAESampler
-from text2face.training import PRESETS, Pairs, Progress, TrainingConfig, preset, train
+from text2face.training import PRESETS, Pairs, Progress, TrainingConfig, loop, preset, train
 from text2face.training.loop import Trainer
 from text2face.training.pseudo_text import PseudoTextConfig
 
@@ -106,12 +108,14 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
     ).requires_grad
 
 
-@pytest.mark.parametrize("name", ["compact", "flow"])
-def test_consistency_brings_samples_nearer_to_their_condition(name: str) -> None:
+@pytest.mark.parametrize(("name", "items"), [("compact", None), ("flow", 16)])
+def test_consistency_brings_samples_nearer_to_their_condition(name: str, count: int | None) -> None:
     pairs, last = make_pairs(), {}
     for weight in (1e-6, 5.0):
         seen: list[Progress] = []
-        config = make_config(name, 150, consistency=weight, consistency_from=0.0)
+        config = make_config(
+            name, 150, consistency=weight, consistency_from=0.0, consistency_batch=items
+        )
         run(config, pairs, on_step=seen.append)
         last[weight] = sum(progress.parts["miss"] for progress in seen[-20:])
     assert last[5.0] < last[1e-6]
@@ -193,12 +197,15 @@ def test_every_item_is_taken_once_in_an_epoch() -> None:
     assert not torch.equal(rows[0], rows[2])
 
 
-def test_the_time_is_kept() -> None:
+def test_the_time_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = count(0, 0.1)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     seen: list[Progress] = []
     config = make_config("compact", None, batch_size=16, bfloat16=True, minutes=1 / 60)
     run(config, make_pairs(200), on_step=seen.append)
     assert seen[-1].share == 1
-    assert len(seen) > 1
+    assert [round(progress.share, 1) for progress in seen[:3]] == [0.1, 0.2, 0.3]
+    assert len(seen) in (10, 11)
 
 
 def test_what_is_not_finite_stops_the_training_and_saves_the_batch(tmp_path: Path) -> None:

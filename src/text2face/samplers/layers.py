@@ -24,7 +24,8 @@ class EqualizedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, inputs] → [N, outputs]."""
-        x = F.linear(x, self.weight * self.gain, self.bias)
+        # A gain of the input, which is smaller than the weight; and autocast casts a weight once.
+        x = F.linear(x * self.gain, self.weight, self.bias)
         return F.leaky_relu(x, 0.2) * math.sqrt(2) if self.activate else x
 
 

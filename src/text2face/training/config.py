@@ -63,6 +63,8 @@ class TrainingConfig:
     """Weight of how much freely drawn samples miss their condition, by the sampler's surrogate."""
     consistency_from: float = 0.0
     """From which share of the training on."""
+    consistency_batch: int | None = None
+    """For how many items of a step; None = all."""
     generator_consistency: float = 0.0
     """Weight of 1 - cos(E(G(w)), e) of freely drawn samples, through generator and encoder."""
     generator_from: float = 0.9
@@ -104,7 +106,7 @@ class TrainingConfig:
             )
         for name, low, high in _LIMITS:
             value = getattr(self, name)
-            if value is None and name in ("steps", "minutes", "clip"):
+            if value is None and name in ("steps", "minutes", "clip", "consistency_batch"):
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ArgumentError(f"{name} is {value!r}, expected a number")
@@ -142,6 +144,7 @@ _LIMITS: Final = (
     ("unconditional", 0, 1),
     ("consistency", 0, 1e6),
     ("consistency_from", 0, 1),
+    ("consistency_batch", 1, 1 << 24),
     ("generator_consistency", 0, 1e6),
     ("generator_from", 0, 1),
     ("generator_batch", 1, 1 << 20),
@@ -150,7 +153,14 @@ _LIMITS: Final = (
     ("truncation", 0, 2),
 )
 
-_WHOLE: Final = {"steps", "batch_size", "generator_batch", "seed", "shortlist"}
+_WHOLE: Final = {
+    "steps",
+    "batch_size",
+    "consistency_batch",
+    "generator_batch",
+    "seed",
+    "shortlist",
+}
 
 _PAPER: Final = TrainingConfig(
     objective="images",

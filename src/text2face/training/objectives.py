@@ -170,14 +170,16 @@ class LatentObjective(Objective):
         loss, report = self.fit(target, condition, draws)
         seen_by_surrogate = config.consistency and batch.share >= config.consistency_from
         seen_by_encoder = config.generator_consistency and batch.share >= config.generator_from
-        if seen_by_surrogate or seen_by_encoder:
-            drawn = self.draw(condition, draws)
         if seen_by_surrogate:
+            some = self._some(len(text), config.consistency_batch, draws.start)
+            drawn = self.draw(condition, draws, some)
             weight = config.consistency * min((batch.share - config.consistency_from) / _RAMP, 1)
-            report["miss"] = self._miss(drawn, batch.embeddings, text)
+            report["miss"] = self._miss(drawn, batch.embeddings[some], text[some])
             loss = loss + weight * report["miss"]
         if seen_by_encoder:
-            report["generator_miss"] = self._generator_miss(drawn, text, draws.start)
+            some = self._some(len(text), config.generator_batch, draws.start)
+            drawn = self.draw(condition, draws, some)
+            report["generator_miss"] = self._generator_miss(drawn, text[some])
             loss = loss + config.generator_consistency * report["generator_miss"]
         blurred = target + _BLUR * draws.normal("surrogate", target.shape[1]).to(target)
         seen = self.sampler.surrogate(blurred)
@@ -188,9 +190,15 @@ class LatentObjective(Objective):
         """The loss on standardised latents [N, C] under prepared conditions [N, D]."""
         raise NotImplementedError
 
-    def draw(self, condition: Tensor, draws: Draws) -> Tensor:
-        """Standardised latents [N, C], drawn freely as `sample` would; differentiable."""
+    def draw(self, condition: Tensor, draws: Draws, some: slice) -> Tensor:
+        """Standardised latents [n, C] of some items, drawn freely as `sample` would."""
         raise NotImplementedError
+
+    def _some(self, count: int, wanted: int | None, start: int) -> slice:
+        """Every so many of this rank's items, counted through the batch of all ranks."""
+        every = max(self.config.batch_size // (wanted or self.config.batch_size), 1)
+        first = -start % every
+        return slice(first if first < count else 0, None, every)
 
     def _miss(self, drawn: Tensor, embedding: Tensor, text: Tensor) -> Tensor:
         """By how much freely drawn samples are farther from their text than real images are.
@@ -201,14 +209,11 @@ class LatentObjective(Objective):
         near = (functional_call(self.sampler.surrogate, fixed, (drawn,)) * text).sum(dim=1)
         return F.relu(global_mean((embedding * text).sum(dim=1).mean() - near.mean()))
 
-    def _generator_miss(self, drawn: Tensor, text: Tensor, start: int) -> Tensor:
-        """1 - cos(E(G(w)), e) of every so many items, counted through the batch of all ranks."""
+    def _generator_miss(self, drawn: Tensor, text: Tensor) -> Tensor:
+        """1 - cos(E(G(w)), e)."""
         generator, encoder = self.frozen.need("consistency through the generator")
-        every = max(self.config.batch_size // self.config.generator_batch, 1)
-        first = -start % every
-        some = slice(first if first < len(drawn) else 0, None, every)
-        images = generator.synthesize(self.sampler.restore(drawn[some].float())).clamp(-1, 1)
-        return 1 - F.cosine_similarity(encoder.encode_image(images).float(), text[some]).mean()
+        images = generator.synthesize(self.sampler.restore(drawn.float())).clamp(-1, 1)
+        return 1 - F.cosine_similarity(encoder.encode_image(images).float(), text).mean()
 
 
 class BoundObjective(LatentObjective):
@@ -229,10 +234,10 @@ class BoundObjective(LatentObjective):
         )
         return loss, {"error": error, "kl": nats}
 
-    def draw(self, condition: Tensor, draws: Draws) -> Tensor:
+    def draw(self, condition: Tensor, draws: Draws, some: slice) -> Tensor:
         """See `LatentObjective`."""
-        z = draws.normal("free", self.sampler.config.code_dim).to(condition)
-        return self.sampler.decode(z, condition)
+        z = draws.normal("free", self.sampler.config.code_dim)[some].to(condition)
+        return self.sampler.decode(z, condition[some])
 
     @torch.no_grad()
     def finish(self, sampler: CVAESampler, latents: Tensor | None, embeddings: Tensor) -> None:
@@ -273,10 +278,10 @@ class FlowObjective(LatentObjective):
         error = (predicted - self.sampler.target(target, noise)).square().mean()
         return error, {"error": error}
 
-    def draw(self, condition: Tensor, draws: Draws) -> Tensor:
+    def draw(self, condition: Tensor, draws: Draws, some: slice) -> Tensor:
         """See `LatentObjective`."""
-        z = draws.normal("free", self.sampler.z_dim).to(condition)
-        return self.sampler.follow(z, condition, self.sampler.config.steps)
+        z = draws.normal("free", self.sampler.z_dim)[some].to(condition)
+        return self.sampler.follow(z, condition[some], self.sampler.config.steps)
 
 
 class ImageObjective(Objective):

@@ -109,7 +109,7 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
 
 
 @pytest.mark.parametrize(("name", "items"), [("compact", None), ("flow", 16)])
-def test_consistency_brings_samples_nearer_to_their_condition(name: str, count: int | None) -> None:
+def test_consistency_brings_samples_nearer_to_their_condition(name: str, items: int | None) -> None:
     pairs, last = make_pairs(), {}
     for weight in (1e-6, 5.0):
         seen: list[Progress] = []

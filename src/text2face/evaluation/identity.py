@@ -42,6 +42,8 @@ class IdentityConfig:
     """The mean cosine of two pictures of one person."""
     strangers: float = 0.0
     """The mean cosine of pictures of two people of one gender and age."""
+    held: tuple[str, ...] = ()
+    """The attributes of a judge that make a person; who changes them becomes another one."""
     threshold: float = 0.5
     """Above this cosine one in a hundred pairs of such strangers is taken for one person."""
 
@@ -51,6 +53,7 @@ class IdentityConfig:
         Raises:
             ArgumentError: A size is out of range.
         """
+        object.__setattr__(self, "held", tuple(self.held))
         if self.resolution < 32 or self.resolution % 32 or min(self.width, self.embedding_dim) < 1:
             raise ArgumentError(
                 f"bad sizes: got {self}, expected a resolution that 32 divides, and a width and "

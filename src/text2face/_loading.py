@@ -27,6 +27,7 @@ TYPES: Final = {
     },
     "sampler": {
         "cvae": "text2face.samplers.cvae:CVAESampler",
+        "flow": "text2face.samplers.flow:FlowSampler",
         "fast-text2stylegan": "text2face.samplers.fast_text2stylegan:FastText2StyleGANSampler",
     },
 }

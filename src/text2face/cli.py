@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
+from text2face import _train_cli
 from text2face._evaluate import evaluate
 from text2face.errors import ArgumentError, OutputError, PromptError, Text2FaceError
 
@@ -283,6 +284,10 @@ def convert(source: str, folder: Path, half: bool, overwrite: bool) -> None:
     generator.save_pretrained(folder, half=half)
     side = generator.img_resolution
     click.echo(f"{folder}: {generator.kind}, {side}×{side}, {generator.num_ws} latent codes")
+
+
+cli.add_command(_train_cli.pairs)
+cli.add_command(_train_cli.train)
 
 
 def _texts(texts: Sequence[str], file: str | None) -> list[str]:

@@ -4,6 +4,7 @@
     ├── PromptError       a prompt that cannot be read, or that says nothing the encoder knows
     ├── ArgumentError     a setting out of range or of the wrong type (a ValueError too)
     ├── CheckpointError   weights that are missing, damaged, of another shape, or out of reach
+    ├── TrainingError     a training that cannot go on: its numbers are no longer finite
     └── OutputError       a result that cannot be written: folder, existing file, full disk
 
 Each message is one line that says what is wrong, what was got, what was expected and what to do.
@@ -11,7 +12,14 @@ Each message is one line that says what is wrong, what was got, what was expecte
 
 from __future__ import annotations
 
-__all__ = ["ArgumentError", "CheckpointError", "OutputError", "PromptError", "Text2FaceError"]
+__all__ = [
+    "ArgumentError",
+    "CheckpointError",
+    "OutputError",
+    "PromptError",
+    "Text2FaceError",
+    "TrainingError",
+]
 
 
 class Text2FaceError(Exception):
@@ -28,6 +36,10 @@ class ArgumentError(Text2FaceError, ValueError):
 
 class CheckpointError(Text2FaceError):
     """Weights or their configuration: missing, damaged, of another shape, or out of reach."""
+
+
+class TrainingError(Text2FaceError):
+    """A training that cannot go on: its numbers are no longer finite."""
 
 
 class OutputError(Text2FaceError):

@@ -8,7 +8,9 @@ were trained on CLIP's embeddings as they are, and the length says how much e co
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal
 
 import torch
@@ -25,7 +27,7 @@ _WIDTHS: Final = (32, 64, 128, 256, 512)
 """Channels of the picture's convolutions, each of which halves its side."""
 _LEVELS: Final = 4
 """Layers that are coarse, and as many that are medium; the others are fine."""
-_MAPPING_LAYERS: Final = 8
+_MOMENTUM: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,15 @@ class FastText2StyleGANConfig:
     num_ws: int = 18
     """Latent codes of one image."""
     embedding_dim: int = 512
-    """Size of the condition, and of all layers."""
+    """Size of the condition, and of all layers of published networks."""
+    w_dim: int | None = None
+    """Size of a latent code; None = that of the condition. Layers are as wide as the larger."""
     code_dim: int = 128
     """Size of z."""
     image_size: int = 256
     """Pictures are resized to this side for the posterior; a multiple of 32."""
+    mapping_layers: int = 8
+    """Layers of the mapping network that z goes through in "double-w"."""
     embedding_norm: float = 1.0
     """The length that `sample` gives to conditions: that of the encoder's embeddings, or 1 if the
     networks were trained on unit vectors."""
@@ -60,7 +66,10 @@ class FastText2StyleGANConfig:
             raise ArgumentError(
                 f"bad variant: got {self.variant!r}, expected 'w', 'w+' or 'double-w'"
             )
-        sizes = (self.num_ws, self.embedding_dim, self.code_dim, self.image_size)
+        if self.w_dim is None:
+            object.__setattr__(self, "w_dim", self.embedding_dim)
+        sizes = (self.num_ws, self.embedding_dim, self.w_dim, self.code_dim, self.image_size)
+        sizes += (self.mapping_layers,)
         if not all(isinstance(size, int) and 1 <= size <= 8192 for size in sizes):
             raise ArgumentError(f"bad sizes: got {self}, expected whole numbers from 1 to 8192")
         if not isinstance(self.bank_size, int) or self.bank_size < 0:
@@ -73,9 +82,9 @@ class FastText2StyleGANConfig:
             raise ArgumentError(
                 f"bad num_ws: got {self.num_ws}, expected at least {2 * _LEVELS} for 'w+'"
             )
-        if self.variant == "double-w" and self.code_dim != self.embedding_dim:
+        if self.variant == "double-w" and self.code_dim != self.width:
             raise ArgumentError(
-                f"bad code_dim: got {self.code_dim}, expected {self.embedding_dim} for 'double-w', "
+                f"bad code_dim: got {self.code_dim}, expected {self.width} for 'double-w', "
                 "the size of the generator's z"
             )
         if not math.isfinite(self.embedding_norm) or self.embedding_norm <= 0:
@@ -83,22 +92,29 @@ class FastText2StyleGANConfig:
                 f"bad embedding_norm: got {self.embedding_norm}, expected a positive number"
             )
 
+    @property
+    def width(self) -> int:
+        """Size of the hidden layers."""
+        return max(self.embedding_dim, self.w_dim or 0)
+
 
 class _MLP(nn.Module):
     """PixelNorm → linear layers with equalised learning rate, each activated, the last one too."""
 
-    def __init__(self, inputs: int, width: int, depth: int = 4) -> None:
+    def __init__(self, inputs: int, width: int, outputs: int, depth: int = 4) -> None:
         super().__init__()
-        sizes = [inputs, *[width] * (depth - 1)]
-        self.layers = nn.Sequential(*(EqualizedLinear(n, width, activate=True) for n in sizes))
+        sizes = [inputs, *[width] * (depth - 1), outputs]
+        self.layers = nn.Sequential(
+            *(EqualizedLinear(a, b, activate=True) for a, b in pairwise(sizes))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.layers(pixel_norm(x))
         return out
 
 
-class _FrozenBatchNorm(nn.Module):
-    """Batch normalisation with the statistics of a training that is over."""
+class _BatchNorm(nn.Module):
+    """Batch normalisation, whose statistics may be those of several processes together."""
 
     running_mean: Tensor
     running_var: Tensor
@@ -109,9 +125,24 @@ class _FrozenBatchNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_var", torch.ones(channels))
+        self.across: Callable[[Tensor], Tensor] = _alone
+        """In training: the mean over processes, differentiable."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias)
+        if not self.training:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias)
+        moments = torch.stack([x.mean(dim=(0, 2, 3)), x.square().mean(dim=(0, 2, 3))])
+        mean, square = self.across(moments)
+        variance = (square - mean.square()).clamp(min=0)
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, _MOMENTUM)
+            self.running_var.lerp_(variance, _MOMENTUM)
+        scale = self.weight * (variance + 1e-5).rsqrt()
+        return x * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
+
+
+def _alone(moments: Tensor) -> Tensor:
+    return moments
 
 
 class _Posterior(nn.Module):
@@ -119,20 +150,20 @@ class _Posterior(nn.Module):
 
     def __init__(self, config: FastText2StyleGANConfig) -> None:
         super().__init__()
-        width = config.embedding_dim
+        width, dim = config.width, config.embedding_dim
         blocks: list[nn.Module] = []
         before = 3
         for channels in _WIDTHS:
             blocks += [
                 nn.Conv2d(before, channels, 3, stride=2, padding=1),
-                _FrozenBatchNorm(channels),
+                _BatchNorm(channels),
                 nn.LeakyReLU(0.01),
             ]
             before = channels
         self.image = nn.Sequential(*blocks)
         side = config.image_size // 2 ** len(_WIDTHS)
         self.project = nn.Linear(before * side**2, width)
-        self.mlp = _MLP(2 * width, width)
+        self.mlp = _MLP(width + dim, width, width)
         self.mean = nn.Linear(width, config.code_dim)
         self.log_variance = nn.Linear(width, config.code_dim)
 
@@ -154,19 +185,19 @@ class FastText2StyleGANSampler(SavedSampler):
         """Make a sampler with random weights."""
         super().__init__()
         self.config = config = config or FastText2StyleGANConfig()
-        width = config.embedding_dim
+        width, dim, w_dim = config.width, config.embedding_dim, self.w_dim
         self.posterior = _Posterior(config)
         if config.variant == "double-w":
-            self.mapping: nn.Module | None = _MLP(width, width, _MAPPING_LAYERS)
-            self.condition: nn.Module | None = _MLP(width, width)
+            self.mapping: nn.Module | None = _MLP(width, width, width, config.mapping_layers)
+            self.condition: nn.Module | None = _MLP(dim, width, width)
             inputs = 2 * width
         else:
             self.mapping = self.condition = None
-            inputs = config.code_dim + width
+            inputs = config.code_dim + dim
         groups = 3 if config.variant == "w+" else 1
-        self.decoders = nn.ModuleList(_MLP(inputs, width) for _ in range(groups))
-        self.register_buffer("latent_mean", torch.zeros(width))
-        self.add_bank(width)
+        self.decoders = nn.ModuleList(_MLP(inputs, width, w_dim) for _ in range(groups))
+        self.register_buffer("latent_mean", torch.zeros(w_dim))
+        self.add_bank(dim)
 
     @property
     def embedding_dim(self) -> int:
@@ -186,7 +217,7 @@ class FastText2StyleGANSampler(SavedSampler):
     @property
     def w_dim(self) -> int:
         """Size of a latent code."""
-        return self.config.embedding_dim
+        return self.config.w_dim or self.config.embedding_dim
 
     def sample(self, condition: Tensor, z: Tensor) -> Tensor:
         """Draw latents.

@@ -1,168 +1,129 @@
-"""Train a CVAE sampler on pairs of latents and image embeddings; no text takes part."""
+"""The training loop, from the first step to the last, on one process or many under torchrun.
+
+Nothing random has a state: every number belongs to its step and its item (`training.random`), so a
+checkpoint need only say how far the training is, and several processes share a batch without
+changing it. Gradients are averaged by DistributedDataParallel.
+"""
 
 from __future__ import annotations
 
 import copy
 import io
+import json
 import math
 import pickle
+import signal
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
 
 from text2face._folders import atomic_file, make_folder
-from text2face.errors import ArgumentError, CheckpointError
-from text2face.samplers.cvae import CVAESampler, CVAESamplerConfig
+from text2face.encoders.base import TextImageEncoder
+from text2face.errors import ArgumentError, CheckpointError, TrainingError
+from text2face.generators.base import Generator
+from text2face.samplers.saved import SavedSampler
+from text2face.training.config import TrainingConfig
+from text2face.training.distributed import rank, share_of, sum_over_ranks, world_size
+from text2face.training.objectives import Batch, Frozen, Objective, make_objective
 from text2face.training.pairs import Pairs
-from text2face.training.pseudo_text import PseudoText, PseudoTextConfig
+from text2face.training.random import Draws, permutation
+from text2face.training.samplers import make_sampler
 
-__all__ = [
-    "Progress",
-    "Trainer",
-    "TrainingConfig",
-    "evidence_bound",
-    "make_sampler",
-    "train_sampler",
-]
+__all__ = ["CHECKPOINT", "LOG", "Progress", "Recorder", "Stopped", "Trainer", "train"]
 
-_POOL: Final = 8192  # pairs that neighbours are looked for in
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How a sampler is trained."""
-
-    steps: int | None = None
-    """Optimiser steps; None = by time alone."""
-    minutes: float | None = 5.0
-    """Time, counted over all runs; None = by steps alone."""
-    batch_size: int = 256
-    """Pairs in a step."""
-    learning_rate: float = 1e-2
-    """The peak of a one-cycle schedule (Adam, equalised learning rate)."""
-    beta: float = 1.0
-    """Weight of the KL divergence; 1 is the evidence bound."""
-    free_bits: float = 0.0
-    """Nats that each component of the code may carry at no cost (arXiv 1606.04934)."""
-    ema: float = 0.999
-    """Decay of the average of weights that is kept."""
-    pseudo_text: PseudoTextConfig = field(default_factory=PseudoTextConfig)
-    """How conditions are made from image embeddings."""
-    consistency: float = 0.0
-    """Weight of how much freely drawn samples miss their condition, by the cosine of the sampler's
-    surrogate."""
-    bfloat16: bool = True
-    """Whether the networks compute in bfloat16."""
-    seed: int = 0
-    """Of everything random."""
-
-    def __post_init__(self) -> None:
-        """Check the values.
-
-        Raises:
-            ArgumentError: A value is out of range, or neither steps nor minutes are given.
-        """
-        if self.steps is None and self.minutes is None:
-            raise ArgumentError("neither steps nor minutes are given; say how long to train")
-        limits = [x for x in (self.steps, self.minutes, self.batch_size) if x is not None]
-        weights = (self.beta, self.free_bits, self.consistency)
-        if min(limits) <= 0 or min(weights) < 0 or not 0 <= self.ema < 1 or self.learning_rate <= 0:
-            raise ArgumentError(
-                f"bad training: got {self}, expected steps, minutes, batch_size and learning_rate "
-                "above 0, beta, free_bits and consistency from 0, and ema from 0 to below 1"
-            )
+CHECKPOINT: Final = "checkpoint.pt"
+LOG: Final = "log.jsonl"
+_POOL: Final = 8192  # pairs that pseudo-texts and the residual's axes are made of
+_SURROGATE_RATE: Final = 1e-3
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What is reported while training."""
+    """What is reported after a step, means over all processes."""
 
     step: int
     share: float
     """How much of the training is done, 0 to 1."""
-    error: float
-    """The mean square of what is not reconstructed, 1 = all of the latents' variance."""
-    kl: float
-    """Nats in the code, mean over samples."""
-    miss: float
-    """By how much freely drawn samples miss the condition, as a cosine; 0 if not trained."""
+    loss: float
+    parts: dict[str, float]
+    """What the loss is made of: "error" is the mean square of what is not reconstructed, "kl" the
+    nats in the code, "miss" by how much samples miss their condition, as a cosine, and so on."""
+    learning_rate: float
+    seconds: float
+    """Of training so far, over all runs."""
     pairs_per_second: float
 
 
-def evidence_bound(
-    target: Tensor,
-    decoded: Tensor,
-    mean: Tensor,
-    log_variance: Tensor,
-    *,
-    beta: float = 1.0,
-    free_bits: float = 0.0,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The negative evidence bound with the decoder's best variance (σ-VAE, arXiv 2006.13202).
+class Recorder(Protocol):
+    """Something that follows a training, such as a TensorBoard writer."""
 
-    That variance, the mean square error of the batch, balances reconstruction and KL divergence by
-    itself; a fixed one makes the code collapse or the prior miss it.
-
-    Args:
-        target: Standardised latents [N, C].
-        decoded: Their reconstruction [N, C].
-        mean: μ of the posterior [N, code_dim].
-        log_variance: log σ² of the posterior [N, code_dim].
-        beta: Weight of the KL divergence.
-        free_bits: Nats of each component that are not counted.
-
-    Returns:
-        The loss per component of the target, the mean square error, and the KL divergence in nats.
-    """
-    error = (target - decoded).square().mean()
-    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean(dim=0)
-    counted = divergence.clamp(min=free_bits).sum()
-    loss = 0.5 * torch.log(error + 1e-5) + beta * counted / target.shape[1]
-    return loss, error.detach(), divergence.sum().detach()
+    def __call__(self, trainer: Trainer, progress: Progress) -> object:
+        """Called after each step."""
+        ...
 
 
-def make_sampler(pairs: Pairs, config: CVAESamplerConfig) -> CVAESampler:
-    """Make an untrained sampler that knows the mean and the spread of the pairs."""
-    sampler = CVAESampler(config)
-    latents = pairs.latents.float()
-    embeddings = F.normalize(pairs.embeddings.float(), dim=1)
-    mean = embeddings.mean(dim=0)
-    sampler.latent_mean.copy_(latents.mean(dim=0).expand_as(sampler.latent_mean))
-    sampler.latent_std.copy_(latents.std(dim=0).clamp(min=1e-3).expand_as(sampler.latent_std))
-    sampler.condition_mean.copy_(mean)
-    sampler.condition_scale.copy_((embeddings - mean).square().mean().rsqrt().clamp(max=1e3))
-    return sampler
+class Stopped(KeyboardInterrupt):
+    """The training was told to stop (SIGTERM or Ctrl-C), and has saved where it is."""
 
 
 class Trainer:
     """A sampler in training, with everything that a checkpoint must hold to go on from it."""
 
-    def __init__(self, pairs: Pairs, sampler: CVAESampler, config: TrainingConfig) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        pairs: Pairs,
+        frozen: Frozen | None = None,
+        *,
+        device: torch.device | str = "cpu",
+    ) -> None:
         """Make ready for the first step.
 
         Args:
+            config: What and how.
             pairs: What to learn from.
-            sampler: Made by `make_sampler` from the same pairs; it is trained in place.
-            config: How.
+            frozen: The networks to look through, already on the device; what the objective or the
+                consistency does not need may be left out.
+            device: Where the sampler is trained.
+
+        Raises:
+            ArgumentError: The sampler does not fit the pairs, a network is missing, or the batch
+                cannot be shared out evenly.
         """
-        self.config = config
-        self.sampler = sampler
-        self.average = copy.deepcopy(sampler).eval().requires_grad_(False)
+        if config.steps is None and config.minutes is None:
+            raise ArgumentError("neither steps nor minutes are given; say how long to train")
+        if config.batch_size % world_size():
+            raise ArgumentError(
+                f"batch_size is {config.batch_size}, expected a multiple of the "
+                f"{world_size()} processes"
+            )
+        self.config, self.pairs, self.device = config, pairs, torch.device(device)
+        self.frozen = frozen or Frozen()
+        self.sampler = make_sampler(config, pairs, self.frozen.generator).to(self.device)
         self.embeddings = F.normalize(pairs.embeddings.float(), dim=1)
-        self.latents = pairs.latents
-        self.pseudo_text = PseudoText(self.embeddings[:_POOL], config.pseudo_text)
-        self.random = torch.Generator().manual_seed(config.seed)
-        networks = nn.ModuleList([sampler.decoders, sampler.posterior])
-        self.optimiser = torch.optim.Adam(networks.parameters(), betas=(0.9, 0.99))
-        self.surrogate_optimiser = torch.optim.Adam(sampler.surrogate.parameters(), lr=1e-3)
+        pool = self.embeddings[:_POOL].to(self.device)
+        self.objective: Objective = make_objective(self.sampler, config, pool, self.frozen)
+        self.average = copy.deepcopy(self.sampler).eval().requires_grad_(False)
+        main = [p for p in self.objective.main_parameters if p.requires_grad]
+        groups = [{"params": main}]
+        if surrogate := self.objective.surrogate_parameters:
+            groups.append({"params": surrogate})
+        self.optimiser = torch.optim.Adam(groups, lr=config.learning_rate, betas=config.adam_betas)
+        self._parallel: nn.Module = self.objective
+        if world_size() > 1:
+            self._parallel = DistributedDataParallel(self.objective, broadcast_buffers=False)
         self.step = 0
         self.seconds = 0.0
+        self._order = (-1, torch.empty(0, dtype=torch.long))
 
     @property
     def share(self) -> float:
@@ -172,78 +133,83 @@ class Trainer:
         by_time = self.seconds / (60 * config.minutes) if config.minutes else 0.0
         return min(max(by_steps, by_time), 1.0)
 
-    def train_step(self) -> Progress:
-        """Take one step."""
+    def rows(self) -> Tensor:
+        """Which pairs this process takes in this step: epoch after epoch, each in a new order."""
+        first, last = share_of(self.config.batch_size)
+        start, count = self.step * self.config.batch_size, len(self.pairs)
+        item, end = start + first, start + last
+        chosen = []
+        while item < end:
+            epoch, place = divmod(item, count)
+            if self._order[0] != epoch:
+                self._order = (epoch, permutation(self.config.seed, epoch, count))
+            chosen.append(self._order[1][place : place + end - item])
+            item += len(chosen[-1])
+        return torch.cat(chosen)
+
+    def batch(self) -> Batch:
+        """This process's items of this step."""
+        first, last = share_of(self.config.batch_size)
+        rows, pairs = self.rows(), self.pairs
+        latents, images = None, None
+        if pairs.latents is not None:
+            latents = pairs.codes(rows, self.sampler.num_ws).to(self.device)
+        if pairs.images is not None:
+            images = pairs.images[rows].to(self.device).float() / 127.5 - 1
+        draws = Draws(self.config.seed, self.step, first, last - first)
+        embeddings = self.embeddings[rows].to(self.device)
+        return Batch(embeddings, latents, images, draws, self.share)
+
+    def train_step(self, failed: Path | None = None) -> Progress:
+        """Take one step.
+
+        Args:
+            failed: A folder for the batch if the loss is not finite; None = it is lost.
+
+        Raises:
+            TrainingError: The loss or a gradient is not finite.
+        """
         began = time.monotonic()
-        config, sampler, share = self.config, self.sampler, self.share
-        for group in self.optimiser.param_groups:
-            warmth = min(share / 0.05 + 0.01, 1.0)
-            group["lr"] = config.learning_rate * warmth * 0.5 * (1 + math.cos(math.pi * share))
-        for group in self.surrogate_optimiser.param_groups:
-            group["lr"] = 1e-3 * 0.5 * (1.02 + math.cos(math.pi * share))
-        rows = torch.randint(len(self.latents), (config.batch_size,), generator=self.random)
-        target = sampler.standardise(self.latents[rows, None].expand(-1, sampler.num_ws, -1))
-        embedding = self.embeddings[rows]
-        text = self.pseudo_text(embedding, self.random)
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-            condition = sampler.prepare_condition(text)
-            mean, log_variance = (part.float() for part in sampler.posterior(target, condition))
-            drawn = torch.randn(mean.shape, generator=self.random)
-            decoded = sampler.decode(mean + drawn * (0.5 * log_variance).exp(), condition)
-            loss, error, divergence = evidence_bound(
-                target,
-                decoded.float(),
-                mean,
-                log_variance,
-                beta=config.beta,
-                free_bits=config.free_bits,
-            )
-            self._train_surrogate(target, embedding)
-            miss = torch.zeros(())
-            if config.consistency:
-                miss = self._miss(embedding, text, condition)
-                loss = loss + config.consistency * min(share / 0.2, 1.0) * miss
+        rate = self._set_rates()
+        batch = self.batch()
+        self.sampler.train()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
+            loss, report = self._parallel(batch)
+        names = ["loss", *sorted(report)]
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
+        parameters = self.optimiser.param_groups[0]["params"]
+        norm = nn.utils.clip_grad_norm_(parameters, self.config.clip or math.inf)
+        own = [loss, *(report[name] for name in names[1:]), norm]
+        parts = torch.stack([value.detach().float() for value in own])
+        values = (sum_over_ranks(parts) / world_size()).tolist()
+        if not all(map(math.isfinite, values)):
+            self._give_up(batch, dict(zip([*names, "gradient"], values, strict=True)), failed)
         self.optimiser.step()
-        decay = min(config.ema, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for kept, new in zip(self.average.parameters(), sampler.parameters(), strict=True):
-                kept.lerp_(new, 1 - decay)
+        self._follow()
         self.step += 1
-        self.seconds += time.monotonic() - began
+        spent = torch.tensor([time.monotonic() - began], dtype=torch.float64)
+        self.seconds += float(sum_over_ranks(spent)) / world_size()  # all ranks keep the same time
         return Progress(
             step=self.step,
             share=self.share,
-            error=error.item(),
-            kl=divergence.item(),
-            miss=miss.item(),
-            pairs_per_second=self.step * config.batch_size / self.seconds,
+            loss=values[0],
+            parts=dict(zip([*names[1:], "gradient"], values[1:], strict=True)),
+            learning_rate=rate,
+            seconds=self.seconds,
+            pairs_per_second=self.step * self.config.batch_size / max(self.seconds, 1e-9),
         )
 
-    def _train_surrogate(self, target: Tensor, embedding: Tensor) -> None:
-        blurred = target + 0.1 * torch.randn(target.shape, generator=self.random)
-        loss = (1 - (self.sampler.surrogate(blurred) * embedding).sum(dim=1)).mean()
-        self.surrogate_optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.surrogate_optimiser.step()
-
-    def _miss(self, embedding: Tensor, text: Tensor, condition: Tensor) -> Tensor:
-        """By how much freely drawn samples are farther from their text than real images are.
-
-        To ask for more would make every sample the most typical one.
-        """
-        z = torch.randn(len(text), self.sampler.config.code_dim, generator=self.random)
-        surrogate = self.sampler.surrogate
-        surrogate.requires_grad_(False)
-        near = (surrogate(self.sampler.decode(z, condition)) * text).sum(dim=1)
-        surrogate.requires_grad_(True)
-        return F.relu((embedding * text).sum(dim=1).mean() - near.mean())
-
-    def finish(self) -> CVAESampler:
-        """The averaged weights, with the residual's principal axes, ready for use."""
-        _fit_residual(self.average, self.latents[:_POOL], self.embeddings[:_POOL])
-        return self.average
+    def finish(self) -> SavedSampler:
+        """The averaged weights in evaluation mode, without gradients, ready for use."""
+        final = self.average if self.config.ema else copy.deepcopy(self.sampler)
+        final = final.eval().requires_grad_(False)
+        some = slice(0, _POOL)
+        latents = None
+        if self.pairs.latents is not None:
+            latents = self.pairs.codes(some, self.sampler.num_ws).to(self.device)
+        self.objective.finish(final, latents, self.embeddings[some].to(self.device))
+        return final
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all.
@@ -251,18 +217,12 @@ class Trainer:
         Raises:
             OutputError: It cannot be written.
         """
-        state = {name: part.state_dict() for name, part in self._parts().items()}
+        state: dict[str, Any] = {
+            name: part.state_dict() for name, part in self._parts().items()
+        } | self._identity()
+        state |= {"step": self.step, "seconds": self.seconds, "rng": torch.get_rng_state()}
         buffer = io.BytesIO()
-        torch.save(
-            {
-                **state,
-                "random": self.random.get_state(),
-                "step": self.step,
-                "seconds": self.seconds,
-                "config": repr(self.sampler.config),
-            },
-            buffer,
-        )
+        torch.save(state, buffer)
         make_folder(path.parent)
         with atomic_file(path) as file:
             file.write(buffer.getvalue())
@@ -271,93 +231,211 @@ class Trainer:
         """Go on from a checkpoint.
 
         Raises:
-            CheckpointError: It is damaged or of another sampler.
+            CheckpointError: It is damaged, or of another training.
         """
         try:
-            state: dict[str, Any] = torch.load(path, weights_only=True)
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            identity = {name: state[name] for name in self._identity()}
         except (OSError, RuntimeError, EOFError, LookupError, pickle.UnpicklingError) as error:
             raise CheckpointError(
                 f"cannot resume from {path} ({type(error).__name__}); delete it to start afresh"
             ) from None
-        if state.get("config") != repr(self.sampler.config):
-            raise CheckpointError(
-                f"{path} is of another sampler: {state.get('config')}, expected "
-                f"{self.sampler.config!r}; choose another folder, or delete it to start afresh"
-            )
+        for name, expected in self._identity().items():
+            if identity[name] != expected:
+                raise CheckpointError(
+                    f"{path} is of another training: its {name} is {identity[name]}, expected "
+                    f"{expected}; choose another folder, or delete it to start afresh"
+                )
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
-        self.random.set_state(state["random"])
+        torch.set_rng_state(state["rng"])
         self.step, self.seconds = state["step"], state["seconds"]
 
-    def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+    def _identity(self) -> dict[str, str]:
+        """What must be the same for a training to go on."""
         return {
-            "sampler": self.sampler,
-            "average": self.average,
-            "optimiser": self.optimiser,
-            "surrogate_optimiser": self.surrogate_optimiser,
+            "config": json.dumps(self.config.to_json(), sort_keys=True),
+            "sampler_config": repr(self.sampler.config),
+            "pairs": json.dumps({**self.pairs.series, "count": len(self.pairs)}, sort_keys=True),
         }
 
+    def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+        return {"sampler": self.sampler, "average": self.average, "optimiser": self.optimiser}
 
-def train_sampler(
+    def _set_rates(self) -> float:
+        """The learning rate of this step."""
+        config, share = self.config, self.share
+        falling = 0.5 * (1 + math.cos(math.pi * share))
+        cycle = min(share / 0.05 + 0.01, 1.0) * falling
+        rate = config.learning_rate * (cycle if config.schedule == "one-cycle" else 1.0)
+        self.optimiser.param_groups[0]["lr"] = rate
+        for group in self.optimiser.param_groups[1:]:
+            group["lr"] = _SURROGATE_RATE * (falling + 0.01)
+        return rate
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Let the average follow the weights."""
+        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
+        for kept, new in zip(self.average.parameters(), self.sampler.parameters(), strict=True):
+            kept.lerp_(new, 1 - decay)
+        for old, now in zip(self.average.buffers(), self.sampler.buffers(), strict=True):
+            old.copy_(now)
+
+    def _give_up(self, batch: Batch, values: dict[str, float], folder: Path | None) -> None:
+        """Save the batch that broke the training.
+
+        Raises:
+            TrainingError: Always.
+        """
+        where = "no folder was given, and the batch is lost"
+        if folder is not None:
+            from safetensors.torch import save
+
+            path = folder / f"failed-step{self.step:06d}-rank{rank()}.safetensors"
+            kept = {"rows": self.rows(), "embeddings": batch.embeddings}
+            kept |= {} if batch.latents is None else {"latents": batch.latents}
+            kept |= {} if batch.images is None else {"images": batch.images}
+            make_folder(folder)
+            with atomic_file(path) as file:
+                file.write(save({name: x.cpu().contiguous() for name, x in kept.items()}))
+            where = f"the batch is in {path}"
+        said = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        raise TrainingError(
+            f"the training has diverged at step {self.step}: {said}; expected finite numbers; "
+            f"lower the learning rate, or clip gradients; {where}"
+        )
+
+
+def train(
+    config: TrainingConfig,
+    generator: Generator | None,
+    encoder: TextImageEncoder | None,
     pairs: Pairs,
-    sampler_config: CVAESamplerConfig,
-    config: TrainingConfig | None = None,
+    out: Path | None = None,
     *,
-    checkpoint: Path | None = None,
-    save_every: float = 60.0,
+    features: Callable[[Tensor, Tensor], Tensor] | None = None,
+    device: torch.device | str = "cpu",
+    save_minutes: float = 1.0,
+    log_every: int = 50,
     on_step: Callable[[Progress], object] = lambda progress: None,
-) -> CVAESampler:
+    recorders: list[Recorder] | None = None,
+) -> SavedSampler:
     """Train a sampler, or go on with one whose training was interrupted.
 
+    ```python
+    sampler = train(preset("flow", minutes=5), generator, encoder, read_pairs(folder))
+    pipe = TextToFace(encoder, sampler.with_bank(make_bank(pairs, encoder)), generator)
+    ```
+
     Args:
+        config: What and how; see `training.config.preset`.
+        generator: The pairs' generator, on the device; None where only latents are learnt.
+        encoder: The pairs' encoder, on the device; None where only latents are learnt.
         pairs: What to learn from.
-        sampler_config: The sampler.
-        config: The training.
-        checkpoint: A file to save the state in and to resume from if it exists; None = neither.
-        save_every: Seconds between checkpoints.
-        on_step: Called after each step.
+        out: A folder for checkpoints and statistics (`log.jsonl`), and to go on from if there is a
+            checkpoint in it; None = none of it.
+        features: A distance of images such as LPIPS, for the objective "images"; None = one of the
+            encoder's own activations.
+        device: Where to train.
+        save_minutes: Time between checkpoints.
+        log_every: Steps between lines of statistics.
+        on_step: Called after each step, in every process.
+        recorders: Called after each step, in the first process only.
 
     Returns:
         The trained sampler, in evaluation mode and without gradients; its bank is empty.
 
     Raises:
-        ArgumentError: The sampler does not fit the pairs.
-        CheckpointError: The checkpoint is damaged or of another sampler.
-        OutputError: The checkpoint cannot be written.
+        ArgumentError: The sampler does not fit the pairs, or a network is missing.
+        CheckpointError: The checkpoint is damaged or of another training.
+        TrainingError: The loss or a gradient is not finite.
+        OutputError: The folder cannot be written.
+        Stopped: SIGTERM or Ctrl-C came; the checkpoint is saved.
     """
-    config = config or TrainingConfig()
-    got = (pairs.latents.shape[1], pairs.embeddings.shape[1])
-    if got != (sampler_config.w_dim, sampler_config.embedding_dim):
-        raise ArgumentError(
-            f"the pairs have w_dim and embedding_dim {got}, the sampler "
-            f"{(sampler_config.w_dim, sampler_config.embedding_dim)}; expected the same"
-        )
-    torch.manual_seed(config.seed)
-    trainer = Trainer(pairs, make_sampler(pairs, sampler_config), config)
+    trainer = Trainer(config, pairs, Frozen(generator, encoder, features), device=device)
+    checkpoint = None if out is None else out / CHECKPOINT
     if checkpoint is not None and checkpoint.exists():
         trainer.load(checkpoint)
+    first = rank() == 0
+    log = _Log(None if out is None or not first else out / LOG, trainer.step, log_every)
     saved = trainer.seconds
-    try:
+    with _told_to_stop() as stop:
         while trainer.share < 1:
-            on_step(trainer.train_step())
-            if checkpoint is not None and trainer.seconds - saved > save_every:
-                trainer.save(checkpoint)
+            progress = trainer.train_step(out)
+            log(progress)
+            on_step(progress)
+            for recorder in (recorders or []) if first else []:
+                recorder(trainer, progress)
+            stopping = bool(sum_over_ranks(torch.tensor(float(stop.is_set()))))
+            late = trainer.seconds - saved > 60 * save_minutes or stopping
+            if checkpoint is not None and (late or trainer.share >= 1):
+                if first:
+                    trainer.save(checkpoint)
                 saved = trainer.seconds
-    finally:
-        if checkpoint is not None:
-            trainer.save(checkpoint)
+            if stopping:
+                raise Stopped(
+                    f"stopped at step {trainer.step}"
+                    + (f"; {checkpoint} is saved, resume from it" if checkpoint else "")
+                )
     return trainer.finish()
 
 
-@torch.no_grad()
-def _fit_residual(sampler: CVAESampler, latents: Tensor, embeddings: Tensor) -> None:
-    """Find the axes of what the decoder leaves out of w, scaled by their standard deviation."""
-    if not sampler.config.residual_dim:
+class _Log:
+    """Statistics, one JSON object a line; lines beyond a checkpoint are taken back."""
+
+    def __init__(self, path: Path | None, step: int, every: int) -> None:
+        self._path, self._every = path, every
+        if path is None:
+            return
+        make_folder(path.parent)
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        kept = [line for line in lines if _step_of(line) <= step]
+        with atomic_file(path) as file:
+            file.write("".join(line + "\n" for line in kept).encode())
+
+    def __call__(self, progress: Progress) -> None:
+        if self._path is None or (progress.step % self._every and progress.share < 1):
+            return
+        entry = {
+            "step": progress.step,
+            "share": progress.share,
+            "loss": progress.loss,
+            **progress.parts,
+            "learning_rate": progress.learning_rate,
+            "seconds": round(progress.seconds, 3),
+            "pairs_per_second": round(progress.pairs_per_second, 1),
+        }
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+
+def _step_of(line: str) -> float:
+    try:
+        return cast("float", json.loads(line)["step"])
+    except (ValueError, LookupError, TypeError):  # a line that a sudden end cut short
+        return math.inf
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """An event that SIGTERM and Ctrl-C set, so that a step is finished and saved first."""
+    told = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield told
         return
-    target = sampler.standardise(latents[:, None].expand(-1, sampler.num_ws, -1))
-    condition = sampler.prepare_condition(embeddings)
-    missing = target - sampler.decode(sampler.posterior(target, condition)[0], condition)
-    values, vectors = torch.linalg.eigh(missing.T @ missing / len(missing))
-    values, vectors = values.flip(0), vectors.flip(1)
-    dim = sampler.config.residual_dim
-    sampler.residual_basis.copy_((vectors * values.clamp(min=0).sqrt()).T[:dim])
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in signals}
+
+    def tell(number: int, frame: object) -> None:
+        if told.is_set() and number == signal.SIGINT:  # Ctrl-C again: at once
+            raise KeyboardInterrupt
+        told.set()
+
+    for number in signals:
+        signal.signal(number, tell)
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from text2face.errors import ArgumentError
+from text2face.training.random import Draws
 
 __all__ = ["PseudoText", "PseudoTextConfig"]
 
@@ -62,6 +63,8 @@ class PseudoText:
         self.config = config or PseudoTextConfig()
         self.pool = F.normalize(pool.float(), dim=1)
         self.mean = self.pool.mean(dim=0)
+        if not self.config.average:
+            return
         # Whitened, all directions of the embedding space count alike in a random subspace.
         centred = self.pool - self.mean
         values, vectors = torch.linalg.eigh(centred.T @ centred / len(pool))
@@ -69,36 +72,38 @@ class PseudoText:
         self._whitening = vectors[:, keep] * values[keep].rsqrt()
         self._whitened = centred @ self._whitening
 
-    def __call__(self, embeddings: Tensor, generator: torch.Generator) -> Tensor:
+    def __call__(self, embeddings: Tensor, draws: Draws) -> Tensor:
         """Image embeddings [N, D] → pseudo-texts [N, D], L2-normalised."""
         config = self.config
         out = F.normalize(embeddings.float(), dim=1)
-        count = len(out)
         if config.average:
-            chosen = torch.rand(count, generator=generator) < config.average
-            for rows in torch.split(chosen.nonzero().flatten(), _GROUP):
-                out[rows] = self._average(out[rows], generator)
+            chosen = draws.uniform("pseudo-text")[:, 0] < config.average
+            for group, items in draws.groups(_GROUP):
+                rows = items.start + chosen[items].nonzero().flatten().to(out.device)
+                if len(rows):
+                    out[rows] = self._average(out[rows], group)
         if config.noise:
-            direction = F.normalize(torch.randn(out.shape, generator=generator), dim=1)
-            strength = config.noise * torch.rand(count, 1, generator=generator)
+            direction = F.normalize(draws.normal("direction", out.shape[1]).to(out), dim=1)
+            strength = config.noise * draws.uniform("strength").to(out)
             out = F.normalize(out + strength * direction, dim=1)
         if config.dropout:
-            silent = torch.rand(count, generator=generator) < config.dropout
-            out[silent] = F.normalize(self.mean, dim=0)
+            silent = (draws.uniform("silence")[:, 0] < config.dropout).to(out.device)
+            out = torch.where(silent[:, None], F.normalize(self.mean, dim=0), out)
         return out
 
-    def _average(self, embeddings: Tensor, generator: torch.Generator) -> Tensor:
+    def _average(self, embeddings: Tensor, draws: Draws) -> Tensor:
         """The mean of the images nearest to each of [N, D] in one random subspace."""
         size, whitened_dim = self._whitened.shape
-        rank = _log_uniform(1, whitened_dim, generator)
-        neighbours = _log_uniform(2, min(self.config.max_neighbours, size), generator)
-        subspace = torch.randn(whitened_dim, rank, generator=generator)
+        first, second = draws.uniform("subspace", 2)[0].tolist()
+        rank = _log_uniform(1, whitened_dim, first)
+        neighbours = _log_uniform(2, min(self.config.max_neighbours, size), second)
+        flat = draws.normal("axes", whitened_dim * rank).to(embeddings)
+        subspace = flat.view(whitened_dim, rank)
         places = (embeddings - self.mean) @ (self._whitening @ subspace)
         distances = torch.cdist(places, self._whitened @ subspace)
         nearest = distances.topk(neighbours, dim=1, largest=False).indices
         return F.normalize(self.pool[nearest].mean(dim=1), dim=1)
 
 
-def _log_uniform(low: int, high: int, generator: torch.Generator) -> int:
-    share = torch.rand((), generator=generator).item()
+def _log_uniform(low: int, high: int, share: float) -> int:
     return round(low * math.exp(share * math.log(high / low)))

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["markdown", "number", "table"]
+__all__ = ["markdown", "number", "section", "table"]
+
+_TITLES = {
+    "words": "Words",
+    "distances": "Distances",
+    "diversity": "Diversity",
+    "editing": "Text + image",
+    "time": "Time",
+}
 
 _GROUP_COLUMNS = (
     "accuracy", "score, second encoder", "R-precision, second encoder", "score, own encoder",
@@ -35,27 +43,26 @@ def number(name: str, value: object) -> str:
 def markdown(results: Mapping[str, Any]) -> str:
     """The report: one heading for each section, and what is not available, with the reason."""
     parts = [f"# Evaluation of {results['model']}\n", _about(results["settings"])]
-    sections = results["sections"]
-    if words := sections.get("words"):
-        parts += ["## Words\n", _groups(words["groups"])]
-        parts.append("![accuracy by what a prompt names](rising-detail.png)\n")
-        if words["attributes"]:
-            parts.append(_attributes(words["attributes"]))
-    if distances := sections.get("distances"):
-        parts += ["## Distances\n", _distances(distances)]
-    if diversity := sections.get("diversity"):
-        parts += ["## Diversity\n", _plain(diversity)]
-    if editing := sections.get("editing"):
-        parts += ["## Text + image\n", _plain(editing)]
-        if "attributes" in editing:
-            parts.append(_edited(editing["attributes"]))
-    if spent := sections.get("time"):
-        parts += ["## Time\n", _plain(spent)]
+    for name, entry in results["sections"].items():
+        parts += [f"## {_TITLES[name]}\n", section(name, entry)]
     if training := results.get("training"):
         parts += ["## Training\n", _plain(training)]
     if missing := results["not available"]:
         rows = [[what, why] for what, why in missing.items()]
         parts += ["## Not available\n", table(["what", "why"], rows)]
+    return "\n".join(parts)
+
+
+def section(name: str, entry: Mapping[str, Any]) -> str:
+    """The tables of one section."""
+    if name == "words":
+        parts = [_groups(entry["groups"])]
+        parts += [_attributes(entry["attributes"])] if entry["attributes"] else []
+    elif name == "distances":
+        parts = [_distances(entry)]
+    else:
+        parts = [_plain(entry)]
+        parts += [_edited(entry["attributes"])] if name == "editing" else []
     return "\n".join(parts)
 
 

@@ -22,6 +22,7 @@ import click
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from benchmarks import rivals
 from benchmarks.measures import Renders, grammar_tasks
@@ -34,7 +35,8 @@ from text2face.pipeline import to_pil
 from text2face.samplers.conditions import make_condition
 from text2face.sheet import contact_sheet
 
-RECIPES = ("text", "noise", "shift", "neighbours", "draw", "draw+pull")
+RECIPES = {"text": 0, "shift": 2, "noise": 5, "neighbours": 3, "draw": 4, "draw+pull": 1}
+"""Conditions and their colours."""
 PROMPTS = (
     "an old man with a white beard",
     "a young woman with long red hair",
@@ -69,10 +71,10 @@ def draw_gap(material: Material) -> None:
     images, texts, short = material.embeddings()
     everything = torch.cat([images, texts, short])
     centre = everything.mean(dim=0)
-    plane = torch.linalg.svd((images - images.mean(dim=0)), full_matrices=False).Vh[:1]
-    gap = torch.nn.functional.normalize(short.mean(dim=0) - images.mean(dim=0), dim=0)
-    across = torch.nn.functional.normalize(plane[0] - (plane[0] @ gap) * gap, dim=0)
-    sides = (("renders", images, 5), ("short prompts", short, 1), ("long captions", texts, 0))
+    widest = torch.linalg.svd(images - images.mean(dim=0), full_matrices=False).Vh[0]
+    gap = F.normalize(short.mean(dim=0) - images.mean(dim=0), dim=0)
+    across = F.normalize(widest - (widest @ gap) * gap, dim=0)
+    sides = (("long captions", texts, 0), ("renders", images, 2), ("short prompts", short, 1))
     with plotted(material.out / "modality-gap.png", width=8.4, height=3.6, columns=2) as axes:
         for name, points, colour in sides:
             x, y = (points - centre) @ gap, (points - centre) @ across
@@ -80,7 +82,7 @@ def draw_gap(material: Material) -> None:
         axes[0].set_xlabel("from images to prompts")
         axes[0].set_ylabel("where images vary most")
         axes[0].set_title("The two modalities")
-        axes[0].legend(markerscale=3, loc="best")
+        _legend(axes[0])
         similar = images @ images.T
         similar.fill_diagonal_(-1)
         bins = np.linspace(-0.4, 1, 71)
@@ -100,23 +102,34 @@ def draw_gap(material: Material) -> None:
         axes[1].legend(loc="upper left", fontsize=7)
 
 
+def _legend(axes: Any) -> None:
+    """A legend with marks that can be seen."""
+    legend = axes.legend(markerscale=3, loc="lower left", frameon=True, edgecolor="white")
+    for handle in legend.legend_handles:
+        handle.set_alpha(1)
+
+
 def draw_conditions(material: Material) -> None:
     """What each recipe trades: nearness to the words for nearness to images."""
     bank = material.pipe.sampler.bank  # type: ignore[attr-defined]
     _, _, short = material.embeddings()
     seeds = list(range(len(short)))
     with plotted(material.out / "conditions.png", width=6.4, height=4) as axes:
-        for i, name in enumerate(RECIPES):
+        for name, colour in RECIPES.items():
             made = make_condition(name, short, bank=bank, seeds=seeds)
             others = made @ bank.embeddings.T
-            # A drawn image is in the bank itself: its neighbour is the next one.
-            near = others.masked_fill(others > 0.9999, -1).max(dim=1).values
+            if name.startswith("draw"):  # the image that was drawn is no neighbour of its own
+                drawn = others.argmax(dim=1, keepdim=True)
+                others = others.scatter(1, drawn, -1)
+            near = others.max(dim=1).values
             words = (made * short).sum(dim=1)
-            axes.scatter(near, words, s=6, alpha=0.35, color=COLOURS[i], label=name, linewidths=0)
+            axes.scatter(
+                near, words, s=6, alpha=0.4, color=COLOURS[colour], label=name, linewidths=0
+            )
         axes.set_xlabel("cosine to the nearest image of the bank")
         axes.set_ylabel("cosine to the prompt")
         axes.set_title("Conditions of prompts that name three attributes")
-        axes.legend(markerscale=2.5, loc="lower left")
+        _legend(axes)
 
 
 def draw_faces(material: Material) -> None:

@@ -39,7 +39,7 @@ from text2face.evaluation.judge import read
 from text2face.evaluation.metrics import frechet_distance
 from text2face.evaluation.report import table
 from text2face.evaluation.tasks import Task, count_right, read_tasks, share_right
-from text2face.pipeline import PipelineConfig
+from text2face.prompts import words
 from text2face.training import make_bank, preset, read_pairs, train, write_pairs
 from text2face.training.pairs import Pairs
 
@@ -116,6 +116,8 @@ class Arena:
     plan: Plan
     out: Path
     threads: int
+    features: Callable[[Tensor, Tensor], Tensor] | None = None
+    """The distance of images for the official losses; None = the encoder's activations."""
 
     @cached_property
     def pairs(self) -> Pairs:
@@ -137,6 +139,9 @@ class Arena:
         facts = [*sources, asdict(self.plan), self.threads, self.bench.judge.config.feature_dim]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
+    def result_path(self, name: str) -> Path:
+        return self.out / "results" / f"{'-'.join(words(name))}.json"
+
     def tasks(self) -> dict[str, list[Task]]:
         """The prompts by group."""
         groups = {f"{named} named": self.bench.tasks(named) for named in LEVELS}
@@ -148,19 +153,19 @@ class Arena:
         config = preset(name, minutes=self.plan.minutes)
         if not (folder / "cost.json").exists():
             with tqdm(total=100, desc=f"train {name}", bar_format="{l_bar}{bar}| {elapsed}") as bar:
+                last: dict[str, float] = {}
 
                 def report(progress: Any) -> None:
-                    bar.n = round(100 * progress.share)
-                    bar.refresh() if progress.step % 20 == 0 else None
+                    bar.update(round(100 * progress.share) - bar.n)
                     last.update(steps=progress.step, minutes=progress.seconds / 60)
 
-                last: dict[str, float] = {}
                 sampler = train(
                     config,
                     self.pipe.generator,
                     self.pipe.encoder,
                     self.pairs,
                     folder / "run",
+                    features=self.features,
                     on_step=report,
                 )
             sampler = sampler.with_bank(make_bank(self.pairs, self.pipe.encoder))
@@ -177,7 +182,7 @@ class Arena:
             self.pipe.encoder,
             load_component("sampler", folder),
             self.pipe.generator,
-            config=PipelineConfig(**vars(defaults)),
+            config=defaults,
         )
         return pipe, read_json(folder / "cost.json")
 
@@ -252,19 +257,20 @@ def measure(arena: Arena, name: str, real: Any, say: Callable[[str], None]) -> d
         if slow and group == "everyday":
             continue
         some = tasks[: plan.searched] if slow else tasks
-        words = embed(pipe.encoder, [task.text for task in some])
-        met = count_right(some, read(bench.judge, bench.draw(words)), LABELS)
+        wanted = embed(pipe.encoder, [task.text for task in some])
+        met = count_right(some, read(bench.judge, bench.draw(wanted)), LABELS)
         out[group] = share_right(met)
         out.setdefault("prompts", {})[group] = len(some)
         say(f"{name}: {group} {out[group]:.1%}")
     if slow:
         return out
-    out["spread"] = measure_diversity(bench, lambda line: None)["diversity of what is not named"]
+    spread = measure_diversity(bench, lambda line: None)["diversity of what is not named"]
+    out |= {"spread": spread} if np.isfinite(spread) else {}
     records = arena.bench.test.records
     captions = caption_tasks(records, plan.frechet, np.random.default_rng(0))
     made = read(bench.judge, bench.draw(embed(pipe.encoder, [task.text for task in captions])))
     out["Fréchet"] = frechet_distance(real, made.features)
-    say(f"{name}: spread {out['spread']:.1%}, Fréchet {out['Fréchet']:.1f}")
+    say(f"{name}: spread {spread:.1%}, Fréchet {out['Fréchet']:.1f}")
     return out
 
 
@@ -273,10 +279,10 @@ def measure_speed(arena: Arena, name: str) -> dict[str, float]:
     rival = RIVALS[name]
     pipe = arena.trained(rival.trained)[0] if rival.trained else arena.pipe
     way = way_of(arena, rival, pipe)
-    words = embed(pipe.encoder, [task.text for task in arena.tasks()["3 named"][:16]])
+    wanted = embed(pipe.encoder, [task.text for task in arena.tasks()["3 named"][:16]])
     out = {}
     for size in (1, 16):
-        some = words[:size].repeat(-(-size // len(words[:size])), 1)[:size]
+        some = wanted.repeat(-(-size // len(wanted)), 1)[:size]
         rounds = 1 if rival.kind == "search" else arena.plan.rounds
         if rival.kind == "search" and size > 1:
             continue
@@ -378,7 +384,7 @@ def run(arena: Arena, names: Sequence[str], say: Callable[[str], None]) -> dict[
     count = arena.plan.frechet
     real: Any = None
     for name in names:
-        path = arena.out / "results" / f"{name.replace(':', '').replace(' ', '-')}.json"
+        path = arena.result_path(name)
         stored = read_json(path) if path.exists() else {}
         if stored.get("key") != arena.key:
             if real is None:
@@ -389,8 +395,7 @@ def run(arena: Arena, names: Sequence[str], say: Callable[[str], None]) -> dict[
     for name in names:
         if "speed" not in results[name]:
             results[name]["speed"] = measure_speed(arena, name)
-            path = arena.out / "results" / f"{name.replace(':', '').replace(' ', '-')}.json"
-            write_json(path, results[name])
+            write_json(arena.result_path(name), results[name])
     return results
 
 

@@ -61,9 +61,10 @@ def test_all_rivals_stand_in_one_table_and_a_cut_run_goes_on(
     names = list(rivals.RIVALS)
     results = rivals.run(arena, names, said.append)
     assert json.loads(json.dumps(results)) == results
-    for entry in results.values():
-        assert entry["1 named"] == results["random faces"]["1 named"]  # as the judge is
-        assert entry["speed"]["batch 1"] > 0
+    assert all(entry["speed"]["batch 1"] > 0 for entry in results.values())
+    assert results[rivals.SEARCH].pop("prompts") == {f"{n} named": 1 for n in rivals.LEVELS}
+    for name in set(names) - {rivals.SEARCH}:
+        assert results[name]["5 named"] == results["random faces"]["5 named"]  # as the judge is
     assert results["official: text only"]["training"]["minutes"] >= PLAN.minutes
     text = rivals.report(results, PLAN, 1)
     assert all(name in text for name in names)

@@ -3,7 +3,7 @@
 Each variant is trained for `--minutes` on the same pairs, and every condition is tried with it,
 with every length of the shortlist.
 
-    python -m benchmarks.samplers --variants plain,means --conditions text,shift --minutes 1
+    python -m benchmarks.samplers --variants compact,flow --conditions text,draw+pull --minutes 5
 """
 
 from __future__ import annotations
@@ -20,34 +20,32 @@ import numpy as np
 from benchmarks.faces import Bench, Sizes, measure_diversity, measure_everyday
 from benchmarks.measures import Renders, caption_tasks, load_judge
 from recipes.faces.attributes import LABELS
-from recipes.train_sampler import collect_pairs, make_bank, read_texts, train_with_progress
+from recipes.train_sampler import collect_pairs, read_texts, train_with_progress
 from text2face import TextToFace
 from text2face._loading import load_component
 from text2face.evaluation.judge import read
 from text2face.evaluation.metrics import frechet_distance
 from text2face.evaluation.tasks import count_right, share_right
-from text2face.samplers.cvae import CVAESamplerConfig
-from text2face.training.loop import TrainingConfig
+from text2face.training import PRESETS, make_bank, preset
 from text2face.training.pseudo_text import PseudoTextConfig
 
 MEANS = PseudoTextConfig(average=0.7, dropout=0.05)
-# What differs from the defaults: of the sampler, of the training.
-VARIANTS: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "plain": ({"architecture": "plain", "depth": 4}, {}),
-    "residual": ({}, {}),
-    "noise": ({}, {"pseudo_text": PseudoTextConfig(noise=1.0)}),
-    "means": ({}, {"pseudo_text": MEANS}),
-    "means+noise": ({}, {"pseudo_text": replace(MEANS, noise=0.5)}),
-    "means+consistency": ({}, {"pseudo_text": MEANS, "consistency": 1.0}),
-    "means+consistency4": ({}, {"pseudo_text": MEANS, "consistency": 4.0}),
-    "consistency": ({}, {"consistency": 1.0}),
-    "some-means+consistency4": (
-        {},
-        {"pseudo_text": PseudoTextConfig(average=0.3), "consistency": 4.0},
-    ),
-    "beta2": ({}, {"pseudo_text": MEANS, "consistency": 1.0, "beta": 2.0}),
-    "beta0.5": ({}, {"pseudo_text": MEANS, "consistency": 1.0, "beta": 0.5}),
-    "remainder": ({"residual_dim": 128}, {"pseudo_text": MEANS, "consistency": 1.0}),
+# A preset, and what differs from it.
+VARIANTS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    **{name: (name, {}) for name in PRESETS},
+    "plain": ("compact", {"shape": {"architecture": "plain", "depth": 4}}),
+    "no-consistency": ("compact", {"consistency": 0.0}),
+    "noise": ("compact", {"consistency": 0.0, "pseudo_text": PseudoTextConfig(noise=1.0)}),
+    "means": ("compact", {"consistency": 0.0, "pseudo_text": MEANS}),
+    "means+noise": ("compact", {"consistency": 0.0, "pseudo_text": replace(MEANS, noise=0.5)}),
+    "means+consistency": ("compact", {"pseudo_text": MEANS}),
+    "consistency4": ("compact", {"consistency": 4.0}),
+    "beta2": ("compact", {"kl": 2.0}),
+    "beta0.5": ("compact", {"kl": 0.5}),
+    "remainder": ("compact", {"shape": {"residual_dim": 128}}),
+    "flow-8": ("flow", {"shape": {"steps": 8}}),
+    "flow-plain": ("flow", {"consistency": 0.0}),
+    "flow-guided": ("flow", {"shape": {"guidance": 1.5}}),
 }
 
 
@@ -133,16 +131,9 @@ def main(
         if name == "saved":
             sampler = load_component("sampler", model / "sampler")
         else:
-            shape, training = VARIANTS[name]
-            config = CVAESamplerConfig(
-                embedding_dim=encoder.embedding_dim,
-                w_dim=generator.w_dim,
-                num_ws=generator.num_ws,
-                **shape,
-            )
-            trained = train_with_progress(
-                pairs, config, TrainingConfig(minutes=minutes, **training), None
-            )
+            base, changes = VARIANTS[name]
+            config = preset(base, minutes=minutes, **changes)
+            trained = train_with_progress(config, generator, encoder, pairs)
             sampler = trained.with_bank(bank)
             sampler.save_pretrained(work / "variants" / name)
         bench = Bench(

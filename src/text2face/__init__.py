@@ -20,6 +20,7 @@ from text2face.errors import (
     OutputError,
     PromptError,
     Text2FaceError,
+    TrainingError,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ __all__ = [
     "PromptError",
     "Text2FaceError",
     "TextToFace",
+    "TrainingError",
     "__version__",
     "load_encoder",
     "load_generator",

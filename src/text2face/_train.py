@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 import click
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from text2face._folders import check_writable, make_config, read_json
@@ -20,14 +21,14 @@ from text2face._loading import BUNDLED, load_encoder
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.generators.checkpoints import load_generator
-from text2face.pipeline import PipelineConfig
+from text2face.pipeline import PipelineConfig, TextToFace
 from text2face.training import runs
 from text2face.training.bank import PHRASES
 from text2face.training.config import TrainingConfig, preset
 from text2face.training.distributed import barrier, join, local_device, rank, world_size
 from text2face.training.loop import CHECKPOINT, Progress, Recorder, Stopped, train
 from text2face.training.pairs import SHARD_SIZE, Mixing, read_pairs, write_pairs
-from text2face.training.photos import find_photos, write_photo_pairs
+from text2face.training.photos import Inverter, find_photos, write_photo_pairs
 from text2face.training.samplers import make_sampler
 
 _INTERRUPTED: Final = 130
@@ -38,6 +39,7 @@ def make_pairs_command(
     generator: str | None,
     encoder: str | None,
     photos: Path | None,
+    invert: str | None,
     folder: Path,
     count: int,
     seed: int,
@@ -54,10 +56,12 @@ def make_pairs_command(
     place = local_device(device)
     if photos is not None and (generator is not None or mix > 1):
         raise ArgumentError("--photos is given with --generator or --mix; expected one of them")
+    if invert is not None and photos is None:
+        raise ArgumentError("--invert is given without --photos; expected a folder of photos")
     with join(place):
         if photos is not None:
             count = len(find_photos(photos))
-        seer = _to(_load_encoder(encoder), place)
+        seer = _to(load_any_encoder(encoder), place)
         if dry_run:
             shards = math.ceil(count / SHARD_SIZE)
             _say(f"{count} pairs in {shards} shards of {SHARD_SIZE}, {folder}", quiet)
@@ -72,6 +76,7 @@ def make_pairs_command(
                     size=size,
                     batch_size=batch_size,
                     max_skipped=max_skipped,
+                    inverter=_inverter(invert, place) if invert else None,
                     device=place,
                     on_batch=report,
                 )
@@ -118,9 +123,9 @@ def train_command(
         config = dataclasses.replace(config, minutes=5.0)
     with join(place):
         drawer = _to(load_generator(generator or str(BUNDLED)), place)
-        seer = _to(_load_encoder(encoder), place)
-        known = _read_lines(texts) if texts else PHRASES
-        shown = _read_lines(sample_prompts) if sample_prompts else runs.SAMPLE_PROMPTS
+        seer = _to(load_any_encoder(encoder), place)
+        known = read_lines(texts) if texts else PHRASES
+        shown = read_lines(sample_prompts) if sample_prompts else runs.SAMPLE_PROMPTS
         if folder is None:
             folder = out / "pairs"
             if not dry_run:
@@ -151,7 +156,7 @@ def train_command(
             if tensorboard:
                 recorders.append(runs.TensorBoard(run / "tensorboard"))
         try:
-            with _train_bar(quiet) as on_step:
+            with show_training(quiet) as on_step:
                 sampler = train(
                     config,
                     drawer,
@@ -171,8 +176,8 @@ def train_command(
                 run / runs.MODEL,
                 sampler,
                 pairs,
-                drawer.cpu(),  # type: ignore[attr-defined]
-                seer.cpu(),  # type: ignore[attr-defined]
+                drawer.cpu(),
+                seer.cpu(),
                 config,
                 base=_base(encoder),
                 name=name,
@@ -248,7 +253,24 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _load_encoder(name: str | None) -> TextImageEncoder:
+def _inverter(model: str, device: torch.device) -> Inverter:
+    """The inversion encoder of a model.
+
+    Raises:
+        ArgumentError: It has none.
+    """
+    pipe = TextToFace.from_pretrained(model).to(device)
+    encode: Callable[[Tensor], Tensor] | None = getattr(pipe, "encode", None)
+    if encode is None or getattr(pipe, "inverter", None) is None:
+        raise ArgumentError(
+            f"the model {model} has no inversion encoder; train one first, or leave out --invert: "
+            "the preset 'cvae' learns from photos without latents"
+        )
+    return lambda images: torch.cat([encode(image[None]) for image in images])
+
+
+def load_any_encoder(name: str | None) -> TextImageEncoder:
+    """The encoder of a name, a folder or a whole model; None = the bundled one."""
     folder = Path(name) if name else BUNDLED
     if (folder / "pipeline.json").is_file():
         folder /= "encoder"
@@ -283,7 +305,12 @@ def _numbers(text: str | None) -> tuple[int, ...]:
         raise ArgumentError(f"--crossovers is {text!r}, expected layers such as 4,8") from None
 
 
-def _read_lines(path: Path) -> list[str]:
+def read_lines(path: Path) -> list[str]:
+    """The prompts in a file.
+
+    Raises:
+        ArgumentError: It cannot be read, or holds none.
+    """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -305,7 +332,8 @@ def _bar(total: int, what: str, quiet: bool) -> Iterator[Callable[[int], object]
 
 
 @contextmanager
-def _train_bar(quiet: bool) -> Iterator[Callable[[Progress], object]]:
+def show_training(quiet: bool = False) -> Iterator[Callable[[Progress], object]]:
+    """A progress bar of a training, in the first process."""
     hidden = quiet or rank() > 0
     layout = "{l_bar}{bar}| {elapsed} {postfix}"
     with tqdm(total=100, desc="train", bar_format=layout, disable=hidden) as bar:

@@ -15,6 +15,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--generator", help="A file, folder, hub id or known name.  [default: bundled]")
 @click.option("--encoder", help="A folder, hub id or known name.  [default: bundled]")
 @click.option("--photos", type=_PATH, help="Make pairs of the images below this folder instead.")
+@click.option("--invert", help="Find the photos' latents by this model's inversion encoder.")
 @click.option("--count", type=click.IntRange(1), default=16384, show_default=True)
 @click.option("-o", "--out", "folder", type=_PATH, required=True, help="For the shards.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
@@ -106,3 +107,23 @@ def train(
         "seed": seed,
     }
     train_command(changes=parse_changes(changes, **given), **options)
+
+
+@click.command()
+@click.argument("image", type=_PATH)
+@click.option("--encoder", help="A folder, hub id or known name.  [default: bundled]")
+@click.option("--phrases", type=_PATH, help="Phrases, one a line.  [default: 96 of our own]")
+@click.option("-n", "count", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--samples", type=click.IntRange(0), default=0, help="Also draw embeddings near it.")
+@click.option("--strength", type=float, default=0.5, show_default=True, help="How far from it.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("-o", "--out", type=_PATH, help="A .safetensors file for these embeddings.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each phrase.")
+def describe(**options: Any) -> None:
+    """Say what the encoder sees in an image: the phrases of a list that come nearest.
+
+    This is the pseudo-text of an image, which training without captions rests on.
+    """
+    from text2face._describe import describe as run
+
+    run(**options)

@@ -288,6 +288,7 @@ def convert(source: str, folder: Path, half: bool, overwrite: bool) -> None:
 
 cli.add_command(_train_cli.pairs)
 cli.add_command(_train_cli.train)
+cli.add_command(_train_cli.describe)
 
 
 def _texts(texts: Sequence[str], file: str | None) -> list[str]:

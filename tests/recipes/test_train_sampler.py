@@ -42,17 +42,16 @@ def test_one_command_makes_pairs_trains_and_resumes(model: Path, data: Path) -> 
     arguments = ["--generator", model / "generator", "--encoder", model / "encoder"]
     arguments += ["--out", model / "sampler", "--work", data / "work"]
     arguments += ["--records", data / "records.jsonl", "--count", 40, "--bank", 20]
-    arguments += ["--batch-size", 8, "--width", 16, "--depth", 1, "--code-dim", 4]
-    for minutes in (1e-4, 2e-4):
-        run = CliRunner().invoke(
-            train_sampler.main, [*map(str, arguments), "--minutes", str(minutes)]
-        )
+    small = ["batch_size=8", "shape.width=16", "shape.depth=1", "shape.code_dim=4"]
+    arguments += [part for setting in small for part in ("--set", setting)]
+    for _ in range(2):
+        run = CliRunner().invoke(train_sampler.main, [*map(str, arguments), "--minutes", "1e-4"])
         assert run.exit_code == 0, run.output
         assert "saved" in run.output
     sampler = CVAESampler.from_pretrained(model / "sampler")
     assert sampler.bank is not None
     assert sampler.bank.embeddings.shape == (20, 16)
-    assert (data / "work" / "checkpoint.pt").exists()
+    assert (data / "work" / "compact" / "checkpoint.pt").exists()
 
 
 def test_prompts_may_come_from_a_file(tmp_path: Path) -> None:

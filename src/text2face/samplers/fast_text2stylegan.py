@@ -68,8 +68,14 @@ class FastText2StyleGANConfig:
             )
         if self.w_dim is None:
             object.__setattr__(self, "w_dim", self.embedding_dim)
-        sizes = (self.num_ws, self.embedding_dim, self.w_dim, self.code_dim, self.image_size)
-        sizes += (self.mapping_layers,)
+        sizes = (
+            self.num_ws,
+            self.embedding_dim,
+            self.w_dim,
+            self.code_dim,
+            self.image_size,
+            self.mapping_layers,
+        )
         if not all(isinstance(size, int) and 1 <= size <= 8192 for size in sizes):
             raise ArgumentError(f"bad sizes: got {self}, expected whole numbers from 1 to 8192")
         if not isinstance(self.bank_size, int) or self.bank_size < 0:
@@ -138,7 +144,8 @@ class _BatchNorm(nn.Module):
             self.running_mean.lerp_(mean, _MOMENTUM)
             self.running_var.lerp_(variance, _MOMENTUM)
         scale = self.weight * (variance + 1e-5).rsqrt()
-        return x * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
+        out: Tensor = x * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
+        return out
 
 
 def _alone(moments: Tensor) -> Tensor:

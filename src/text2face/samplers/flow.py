@@ -13,9 +13,9 @@ on the way: a seed's z decides the face.
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal
 
 import torch
@@ -30,6 +30,10 @@ __all__ = ["FlowSampler", "FlowSamplerConfig"]
 _FREQUENCIES: Final = 8
 _NOISIEST: Final = 0.002
 """The cosine schedule starts here: at 0, x̂ cannot be told from x_t and ẑ."""
+
+
+_BACK_STEPS: Final = 32
+_CERTAIN: Final = -12.0
 
 
 @dataclass(frozen=True)
@@ -166,18 +170,13 @@ class FlowSampler(StandardSampler):
         first = 0.0 if self.config.schedule == "flow" else _NOISIEST
         times = torch.linspace(first, 1, steps + 1, device=z.device)
         x, known = z, torch.ones(len(z), 1, device=z.device)
-        for now, then in itertools.pairwise(times):
+        for now, then in pairwise(times):
             time = now.expand(len(z), 1)
             predicted = self.predict(x, time, condition, known)
             if guidance != 1:
                 free = self.predict(x, time, condition, torch.zeros_like(known))
                 predicted = free + guidance * (predicted - free)
-            if self.config.schedule == "flow":
-                x = x + (then - now) * predicted
-            else:
-                alpha, sigma = self._schedule(now)
-                next_alpha, next_sigma = self._schedule(then)
-                x = next_alpha * predicted + next_sigma * (x - alpha * predicted) / sigma
+            x = self._step(x, now, then, predicted)
         return x
 
     def sample(self, condition: Tensor, z: Tensor) -> Tensor:
@@ -198,6 +197,41 @@ class FlowSampler(StandardSampler):
         return self.restore(
             self.follow(z.float(), prepared, self.config.steps, self.config.guidance)
         )
+
+    def infer(self, latents: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """The z of a known latent, to draw a face that resembles it: the flow followed backwards.
+
+        Args:
+            latents: w [N, num_ws, w_dim].
+            condition: Embeddings [N, D], normalised here.
+
+        Returns:
+            z [N, z_dim] as a posterior's μ, and its log σ²: there is but one z, up to the error of
+            the steps.
+
+        Raises:
+            ArgumentError: The schedule is "diffusion", whose first step back would divide by 0.
+        """
+        if self.config.schedule != "flow":
+            raise ArgumentError(
+                "this sampler's schedule is 'diffusion', which cannot be followed backwards; "
+                "expected one trained with 'flow', or a CVAE"
+            )
+        x, prepared = self.standardise(latents), self.prepare_condition(condition)
+        known = torch.ones(len(x), 1, device=x.device)
+        times = torch.linspace(1, 0, _BACK_STEPS + 1, device=x.device)
+        for now, then in pairwise(times):
+            predicted = self.predict(x, now.expand(len(x), 1), prepared, known)
+            x = self._step(x, now, then, predicted)
+        return x, torch.full_like(x, _CERTAIN)
+
+    def _step(self, x: Tensor, now: Tensor, then: Tensor, predicted: Tensor) -> Tensor:
+        """From one time to another, in either direction."""
+        if self.config.schedule == "flow":
+            return x + (then - now) * predicted
+        alpha, sigma = self._schedule(now)
+        next_alpha, next_sigma = self._schedule(then)
+        return next_alpha * predicted + next_sigma * (x - alpha * predicted) / sigma
 
     def _schedule(self, time: Tensor) -> tuple[Tensor, Tensor]:
         """α and σ."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from text2face.training.bank import make_bank
     from text2face.training.config import PRESETS, TrainingConfig, preset
     from text2face.training.loop import Progress, train
-    from text2face.training.pairs import Pairs, read_pairs, write_pairs
+    from text2face.training.pairs import Pairs, make_pairs, read_pairs, write_pairs
 
 _LAZY = {
     "PRESETS": "config",
@@ -24,6 +24,7 @@ _LAZY = {
     "Progress": "loop",
     "TrainingConfig": "config",
     "make_bank": "bank",
+    "make_pairs": "pairs",
     "preset": "config",
     "read_pairs": "pairs",
     "train": "loop",
@@ -36,6 +37,7 @@ __all__ = [
     "Progress",
     "TrainingConfig",
     "make_bank",
+    "make_pairs",
     "preset",
     "read_pairs",
     "train",

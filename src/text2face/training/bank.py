@@ -49,8 +49,8 @@ def make_bank(
     """
     if not texts:
         raise ArgumentError("no texts; expected at least one, to find where texts lie")
-    images = F.normalize(pairs.embeddings.float(), dim=1)
-    return ConditionBank(images[:size], images.mean(dim=0), embed_texts(encoder, texts).mean(dim=0))
+    images = pairs.seen(slice(0, size))
+    return ConditionBank(images, pairs.statistics()[0], embed_texts(encoder, texts).mean(dim=0))
 
 
 @torch.no_grad()

@@ -51,8 +51,7 @@ def join(device: torch.device) -> Iterator[None]:
     if "RANK" not in os.environ or "MASTER_ADDR" not in os.environ or _many():
         yield
         return
-    options: dict[str, Any] = {"device_id": device} if device.type == "cuda" else {}
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", **options)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     try:
         yield
     finally:
@@ -84,7 +83,7 @@ class _GlobalMean(torch.autograd.Function):
         return sum_over_ranks(values) / world_size()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient
 
 
@@ -106,7 +105,7 @@ class _MeanAcross(torch.autograd.Function):
         return sum_over_ranks(values) / world_size()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return sum_over_ranks(gradient) / world_size()
 
 

@@ -23,13 +23,13 @@ from typing import Any, Final, Protocol, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from text2face._folders import atomic_file, make_folder
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, TrainingError
 from text2face.generators.base import Generator
+from text2face.samplers.base import LatentSampler
 from text2face.samplers.saved import SavedSampler
 from text2face.training.config import TrainingConfig
 from text2face.training.distributed import rank, share_of, sum_over_ranks, world_size
@@ -109,8 +109,8 @@ class Trainer:
         self.config, self.pairs, self.device = config, pairs, torch.device(device)
         self.frozen = frozen or Frozen()
         self.sampler = make_sampler(config, pairs, self.frozen.generator).to(self.device)
-        self.embeddings = F.normalize(pairs.embeddings.float(), dim=1)
-        pool = self.embeddings[:_POOL].to(self.device)
+        self._num_ws = cast("LatentSampler", self.sampler).num_ws
+        pool = pairs.seen(slice(0, _POOL)).to(self.device)
         self.objective: Objective = make_objective(self.sampler, config, pool, self.frozen)
         self.average = copy.deepcopy(self.sampler).eval().requires_grad_(False)
         main = [p for p in self.objective.main_parameters if p.requires_grad]
@@ -120,7 +120,7 @@ class Trainer:
         self.optimiser = torch.optim.Adam(groups, lr=config.learning_rate, betas=config.adam_betas)
         self._parallel: nn.Module = self.objective
         if world_size() > 1:
-            self._parallel = DistributedDataParallel(self.objective, broadcast_buffers=False)
+            self._parallel = DistributedDataParallel(self.objective)
         self.step = 0
         self.seconds = 0.0
         self._order = (-1, torch.empty(0, dtype=torch.long))
@@ -153,11 +153,11 @@ class Trainer:
         rows, pairs = self.rows(), self.pairs
         latents, images = None, None
         if pairs.latents is not None:
-            latents = pairs.codes(rows, self.sampler.num_ws).to(self.device)
+            latents = pairs.codes(rows, self._num_ws).to(self.device)
         if pairs.images is not None:
             images = pairs.images[rows].to(self.device).float() / 127.5 - 1
         draws = Draws(self.config.seed, self.step, first, last - first)
-        embeddings = self.embeddings[rows].to(self.device)
+        embeddings = pairs.seen(rows).to(self.device)
         return Batch(embeddings, latents, images, draws, self.share)
 
     def train_step(self, failed: Path | None = None) -> Progress:
@@ -207,8 +207,8 @@ class Trainer:
         some = slice(0, _POOL)
         latents = None
         if self.pairs.latents is not None:
-            latents = self.pairs.codes(some, self.sampler.num_ws).to(self.device)
-        self.objective.finish(final, latents, self.embeddings[some].to(self.device))
+            latents = self.pairs.codes(some, self._num_ws).to(self.device)
+        self.objective.finish(final, latents, self.pairs.seen(some).to(self.device))
         return final
 
     def save(self, path: Path) -> None:

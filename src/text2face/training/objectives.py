@@ -291,10 +291,11 @@ class ImageObjective(Objective):
         super().__init__(sampler, config, pool, frozen)
         _, encoder = frozen.need("the objective 'images'")
         measure = FeatureDistance(encoder) if frozen.features is None else frozen.features
-        self._distance = lambda a, b: measure(a, b)  # a module would become a part of this one
+        # Not the thing itself: a module would become a part of this one.
+        self._distance: Callable[[Tensor, Tensor], Tensor] = lambda a, b: measure(a, b)
         for module in sampler.modules():
             if hasattr(module, "across"):  # batch statistics are those of all processes
-                module.across = mean_across
+                cast("Any", module).across = mean_across
 
     def forward(self, batch: Batch) -> Loss:
         """See `Objective`."""
@@ -304,7 +305,8 @@ class ImageObjective(Objective):
         condition = F.normalize(text, dim=1) * sampler.config.embedding_norm
         images = batch.images
         if images is None:
-            assert batch.latents is not None  # pairs hold one or the other
+            if batch.latents is None:
+                raise ArgumentError("these pairs hold neither latents nor images; make them again")
             with torch.no_grad():
                 images = generator.synthesize(batch.latents).clamp(-1, 1)
         mean, log_variance = sampler.infer(images, condition)

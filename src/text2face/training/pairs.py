@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 _SERIES: Final = "series"
+_CHUNK: Final = 8192
 SHARD_SIZE: Final = 1024
 """Pairs in a shard: the unit that is resumed, and that processes share out."""
 
@@ -63,6 +64,19 @@ class Pairs:
     def __len__(self) -> int:
         """N."""
         return len(self.embeddings)
+
+    def seen(self, rows: Tensor | slice) -> Tensor:
+        """Embeddings [n, D], float32, L2-normalised."""
+        return F.normalize(self.embeddings[rows].float(), dim=1)
+
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """The mean embedding [D], and the mean square of a component's distance from it []."""
+        total = torch.zeros(2, self.embeddings.shape[1], dtype=torch.float64)
+        for start in range(0, len(self), _CHUNK):
+            part = self.seen(slice(start, start + _CHUNK)).double()
+            total += torch.stack([part.sum(dim=0), part.square().sum(dim=0)])
+        mean, square = total / len(self)
+        return mean.float(), (square - mean.square()).mean().float()
 
     def codes(self, rows: Tensor | slice, num_ws: int) -> Tensor:
         """Latents as every network takes them, w [n, num_ws, w_dim], float32.
@@ -341,13 +355,18 @@ def read_pairs(folder: Path, count: int | None = None) -> Pairs:
                 f"that shard and make the pairs again"
             )
     series = series or {}
-    groups: Any = json.loads(series.get("layer_groups", "[]"))
+    latents = whole.get("latents")
+    num_ws = int(series["num_ws"]) if "num_ws" in series else None
+    groups = tuple(json.loads(series.get("layer_groups", "[]")))
+    if latents is not None and latents.ndim == 3:  # of inverted photos, or mixed
+        num_ws = latents.shape[1]
+        groups = groups or (1,) * num_ws
     return Pairs(
-        whole.get("latents"),
+        latents,
         whole["embeddings"],
         whole.get("images"),
-        num_ws=int(series["num_ws"]) if "num_ws" in series else None,
-        layer_groups=tuple(groups),
+        num_ws=num_ws,
+        layer_groups=groups,
         series=series,
     )
 

@@ -3,11 +3,16 @@
 A text names a few attributes of a face and leaves the rest open, so that its embedding is like the
 mean of many images' embeddings. A sampler that has only seen conditions of single images takes
 every unnamed attribute for named. What a text might have said is imitated without any text.
+
+`PseudoText` does so in training. For a single image, `sample_near` gives embeddings that a text of
+it might have had, and `nearest_phrases` the phrases of a list that come nearest to it: the encoder
+as a teacher that needs no captions.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +23,7 @@ from torch.nn import functional as F
 from text2face.errors import ArgumentError
 from text2face.training.random import Draws
 
-__all__ = ["PseudoText", "PseudoTextConfig"]
+__all__ = ["PseudoText", "PseudoTextConfig", "nearest_phrases", "sample_near"]
 
 _GROUP: Final = 32  # items that share a subspace and a number of neighbours
 
@@ -103,6 +108,66 @@ class PseudoText:
         distances = torch.cdist(places, self._whitened @ subspace)
         nearest = distances.topk(neighbours, dim=1, largest=False).indices
         return F.normalize(self.pool[nearest].mean(dim=1), dim=1)
+
+
+def sample_near(embedding: Tensor, count: int, *, strength: float = 0.5, seed: int = 0) -> Tensor:
+    """Pseudo-texts of an image: embeddings around it, ê + ξ·ε/‖ε‖ (LAFITE, arXiv 2111.13792).
+
+    Args:
+        embedding: Of the image [D].
+        count: How many.
+        strength: ξ; the cosine to the image is about 1/√(1 + ξ²).
+        seed: Of the draws.
+
+    Returns:
+        [count, D], L2-normalised.
+
+    Raises:
+        ArgumentError: A number is out of range, or the embedding is of another shape.
+    """
+    if embedding.ndim != 1 or count < 1 or strength < 0:
+        raise ArgumentError(
+            f"embedding {list(embedding.shape)}, count {count}, strength {strength}; expected "
+            "[D], at least 1, and from 0"
+        )
+    direction = F.normalize(Draws(seed, 0, 0, count).normal("near", len(embedding)), dim=1)
+    around = F.normalize(embedding.float(), dim=0) + strength * direction.to(embedding)
+    return F.normalize(around, dim=1)
+
+
+def nearest_phrases(
+    image: Tensor, texts: Tensor, phrases: Sequence[str], count: int = 5
+) -> list[tuple[str, float]]:
+    """The phrases that come nearest to an image, best first.
+
+    What all phrases have in common is taken away first, so that a phrase counts by what sets it
+    apart and the gap between texts and images does not matter.
+
+    Args:
+        image: The image's embedding [D].
+        texts: The phrases' embeddings [N, D].
+        phrases: N of them.
+        count: How many to give.
+
+    Returns:
+        Phrases, and the cosine between image and phrase without the phrases' mean.
+
+    Raises:
+        ArgumentError: The numbers differ, or there are fewer than two phrases.
+    """
+    if len(phrases) < 2 or len(phrases) != len(texts) or texts.shape[1:] != image.shape:
+        raise ArgumentError(
+            f"{len(phrases)} phrases, texts {list(texts.shape)}, image {list(image.shape)}; "
+            "expected at least two phrases, [N, D] and [D]"
+        )
+    unit = F.normalize(texts.float(), dim=1)
+    mean = unit.mean(dim=0)
+    cosines = F.normalize(unit - mean, dim=1) @ F.normalize(image.float(), dim=0)
+    best = cosines.topk(min(max(count, 1), len(phrases)))
+    return [
+        (phrases[i], value)
+        for i, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    ]
 
 
 def _log_uniform(low: int, high: int, share: float) -> int:

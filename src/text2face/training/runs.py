@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
 from PIL import Image
@@ -18,6 +18,7 @@ from text2face.errors import ArgumentError, CheckpointError, PromptError
 from text2face.generators.base import Generator
 from text2face.generators.mapping import MappedGenerator
 from text2face.pipeline import PipelineConfig, TextToFace
+from text2face.samplers.base import LatentSampler
 from text2face.samplers.saved import SavedSampler
 from text2face.sheet import contact_sheet
 from text2face.training.bank import PHRASES, make_bank
@@ -35,6 +36,7 @@ SAMPLE_PROMPTS: Final = (
     "a smiling man with a hat",
     "a woman with short black hair",
 )
+BANK_SIZE: Final = 16_384
 _COLUMNS: Final = 6
 _GRIDS: Final = 10
 
@@ -104,7 +106,7 @@ def save_model(
     base: PipelineConfig | None = None,
     name: str = "unnamed",
     texts: Sequence[str] = PHRASES,
-    bank_size: int | None = None,
+    bank_size: int | None = BANK_SIZE,
 ) -> None:
     """Write what `TextToFace.from_pretrained` reads: the networks, `pipeline.json` and a card.
 
@@ -133,7 +135,8 @@ def save_model(
         negative_weight=base.negative_weight,
     )
     bank = make_bank(pairs, encoder, texts, bank_size)
-    pipe = TextToFace(encoder, sampler.cpu().with_bank(bank), generator, config=made)
+    banked = cast("LatentSampler", sampler.cpu().with_bank(bank))
+    pipe = TextToFace(encoder, banked, generator, config=made)
     pipe.save_pretrained(folder)
     if isinstance(generator, MappedGenerator) and not _fits_half(generator):
         generator.save_pretrained(folder / "generator", half=False)
@@ -169,15 +172,15 @@ class SampleGrids:
     def __call__(self, trainer: Trainer, progress: Progress) -> None:
         """Save a grid if another tenth of the training is done."""
         reached = int(_GRIDS * progress.share)
-        if self._done is None and progress.step > 1:  # resumed
-            self._done = reached
-        if reached <= (self._done or 0):
+        if self._done is None:  # the first step of this run, resumed or not
+            self._done = reached if progress.step > 1 else 0
+        if reached <= self._done:
             return
         self._done = reached
         encoder, generator = self._parts
         sampler = trainer.average.with_bank(make_bank(trainer.pairs, encoder, size=4096))
         sampler = sampler.to(trainer.device)
-        pipe = TextToFace(encoder, sampler, generator)
+        pipe = TextToFace(encoder, cast("LatentSampler", sampler), generator)
         pipe.device = trainer.device
         settings = pipe.settings(
             condition=trainer.config.condition, truncation=trainer.config.truncation
@@ -217,7 +220,7 @@ class TensorBoard:
             raise ArgumentError(
                 "tensorboard is not installed; pip install 'text2face[train]'"
             ) from None
-        self._writer = SummaryWriter(str(self.folder))  # type: ignore[no-untyped-call]
+        self._writer = SummaryWriter(str(self.folder))
 
     def __call__(self, trainer: Trainer, progress: Progress) -> None:
         """Write the numbers of a step."""
@@ -225,5 +228,5 @@ class TensorBoard:
             return
         values = {"loss": progress.loss, **progress.parts, "rate": progress.learning_rate}
         for name, value in values.items():
-            self._writer.add_scalar(name, value, progress.step)  # type: ignore[no-untyped-call]
-        self._writer.flush()  # type: ignore[no-untyped-call]
+            self._writer.add_scalar(name, value, progress.step)
+        self._writer.flush()

@@ -7,7 +7,6 @@ from typing import Any, Final, cast
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from text2face.errors import ArgumentError
 from text2face.generators.base import Generator
@@ -131,10 +130,9 @@ def _centre(sampler: StandardSampler, pairs: Pairs, standardise: bool) -> None:
         mean, square = sums / len(pairs)
         sampler.latent_mean.copy_(mean)
         sampler.latent_std.copy_((square - mean.square()).clamp(min=1e-6).sqrt())
-    embeddings = F.normalize(pairs.embeddings.float(), dim=1)
-    mean = embeddings.mean(dim=0)
+    mean, spread = pairs.statistics()
     sampler.condition_mean.copy_(mean)
-    sampler.condition_scale.copy_((embeddings - mean).square().mean().rsqrt().clamp(max=1e3))
+    sampler.condition_scale.copy_(spread.clamp(min=1e-6).rsqrt())
 
 
 def _anchor(sampler: FastText2StyleGANSampler, pairs: Pairs, generator: Generator | None) -> None:
@@ -144,15 +142,19 @@ def _anchor(sampler: FastText2StyleGANSampler, pairs: Pairs, generator: Generato
     sampler.latent_mean.copy_(generator.mean_latent)
     if sampler.mapping is None:
         return
-    layers = generator.mapping.layers if isinstance(generator, MappedGenerator) else []
-    ours = cast("nn.Sequential", sampler.mapping.layers)
-    if [tuple(layer.weight.shape) for layer in layers] != [tuple(x.weight.shape) for x in ours]:
+    layers = list(generator.mapping.layers) if isinstance(generator, MappedGenerator) else []
+    ours = list(cast("nn.Sequential", sampler.mapping.layers))
+    if [_shape(layer) for layer in layers] != [_shape(layer) for layer in ours]:
         raise ArgumentError(
             "the variant 'double-w' sends z through the generator's own mapping network, which "
             "here is no StyleGAN's of the sampler's width; use 'w' or 'w+'"
         )
     rate = generator.config.mapping_lr_multiplier  # type: ignore[attr-defined]
     for theirs, layer in zip(layers, ours, strict=True):
-        layer.weight.data.copy_(theirs.weight * rate)
-        layer.bias.data.copy_(theirs.bias * rate)
+        for name, tensor in layer.named_parameters():
+            tensor.data.copy_(theirs.get_parameter(name) * rate)
     sampler.mapping.requires_grad_(False)
+
+
+def _shape(layer: nn.Module) -> torch.Size:
+    return layer.get_parameter("weight").shape

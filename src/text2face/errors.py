@@ -3,6 +3,7 @@
     Text2FaceError
     ├── PromptError       a prompt that cannot be read, or that says nothing the encoder knows
     ├── ArgumentError     a setting out of range or of the wrong type (a ValueError too)
+    ├── InversionError    a picture that cannot become a latent: no face, no encoder, too small
     ├── CheckpointError   weights that are missing, damaged, of another shape, or out of reach
     └── OutputError       a result that cannot be written: folder, existing file, full disk
 
@@ -11,7 +12,14 @@ Each message is one line that says what is wrong, what was got, what was expecte
 
 from __future__ import annotations
 
-__all__ = ["ArgumentError", "CheckpointError", "OutputError", "PromptError", "Text2FaceError"]
+__all__ = [
+    "ArgumentError",
+    "CheckpointError",
+    "InversionError",
+    "OutputError",
+    "PromptError",
+    "Text2FaceError",
+]
 
 
 class Text2FaceError(Exception):
@@ -24,6 +32,10 @@ class PromptError(Text2FaceError):
 
 class ArgumentError(Text2FaceError, ValueError):
     """A setting out of range or of the wrong type."""
+
+
+class InversionError(Text2FaceError):
+    """A picture that cannot become a latent: no face in it, too small, or nothing to encode it."""
 
 
 class CheckpointError(Text2FaceError):

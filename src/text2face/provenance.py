@@ -24,7 +24,7 @@ from text2face._folders import atomic_file
 from text2face.errors import ArgumentError
 from text2face.settings import Settings, check_count, check_seed
 
-__all__ = ["DIGITAL_SOURCE_TYPE", "Record", "read", "write", "write_sheet"]
+__all__ = ["DIGITAL_SOURCE_TYPE", "Record", "read", "write", "write_content", "write_sheet"]
 
 DIGITAL_SOURCE_TYPE: Final = (
     "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -72,7 +72,7 @@ def write(path: Path, image: Image.Image, record: Record) -> None:
     Raises:
         OutputError: It cannot be written.
     """
-    _save(path, image, _parameters(record, image.size), asdict(record))
+    write_content(path, image, _parameters(record, image.size), asdict(record))
 
 
 def write_sheet(path: Path, image: Image.Image, records: Sequence[Record]) -> None:
@@ -82,7 +82,7 @@ def write_sheet(path: Path, image: Image.Image, records: Sequence[Record]) -> No
         OutputError: It cannot be written.
     """
     prompts = "; ".join(dict.fromkeys(record.prompt for record in records))
-    _save(path, image, prompts, {"contact_sheet": [asdict(record) for record in records]})
+    write_content(path, image, prompts, {"contact_sheet": [asdict(record) for record in records]})
 
 
 def read(path: Path) -> list[Record]:
@@ -110,6 +110,11 @@ def read(path: Path) -> list[Record]:
             return [_record(values) for values in content["contact_sheet"]]
         return [_record(content)]
     except (ValueError, TypeError, KeyError, AttributeError):
+        if '"edited"' in text:
+            raise ArgumentError(
+                f"{path} was edited, and words and seed alone do not make it; expected a picture "
+                "as it was drawn; `text2face edit` goes on from this one"
+            ) from None
         raise ArgumentError(
             f"the text2face chunk of {path} is damaged or of another version; expected the JSON "
             "that text2face wrote"
@@ -149,7 +154,20 @@ def _parameters(record: Record, size: tuple[int, int]) -> str:
     return "\n".join(lines)
 
 
-def _save(path: Path, image: Image.Image, parameters: str, content: Mapping[str, Any]) -> None:
+def write_content(
+    path: Path, image: Image.Image, parameters: str, content: Mapping[str, Any]
+) -> None:
+    """Save an image that says anything else about its making, whole or not at all.
+
+    Args:
+        path: A PNG.
+        image: The picture.
+        parameters: The text that other tools show.
+        content: JSON values.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
     info = PngInfo()
     info.add_itxt("parameters", parameters)
     info.add_itxt(_CHUNK, json.dumps(content))

@@ -24,7 +24,16 @@ from text2face._folders import atomic_file
 from text2face.errors import ArgumentError
 from text2face.settings import Settings, check_count, check_seed
 
-__all__ = ["DIGITAL_SOURCE_TYPE", "Record", "read", "write", "write_content", "write_sheet"]
+__all__ = [
+    "DIGITAL_SOURCE_TYPE",
+    "Record",
+    "encode",
+    "read",
+    "write",
+    "write_content",
+    "write_sheet",
+    "xmp",
+]
 
 DIGITAL_SOURCE_TYPE: Final = (
     "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -154,6 +163,11 @@ def _parameters(record: Record, size: tuple[int, int]) -> str:
     return "\n".join(lines)
 
 
+def xmp() -> str:
+    """The XMP packet that marks a picture as made by an algorithm."""
+    return _XMP
+
+
 def write_content(
     path: Path, image: Image.Image, parameters: str, content: Mapping[str, Any]
 ) -> None:
@@ -168,11 +182,20 @@ def write_content(
     Raises:
         OutputError: It cannot be written.
     """
+    with atomic_file(path) as file:
+        file.write(_png(image, parameters, content))
+
+
+def encode(image: Image.Image, record: Record) -> bytes:
+    """The PNG of an image with its record, as `write` writes it."""
+    return _png(image, _parameters(record, image.size), asdict(record))
+
+
+def _png(image: Image.Image, parameters: str, content: Mapping[str, Any]) -> bytes:
     info = PngInfo()
     info.add_itxt("parameters", parameters)
     info.add_itxt(_CHUNK, json.dumps(content))
     info.add_itxt("XML:com.adobe.xmp", _XMP)
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", pnginfo=info)
-    with atomic_file(path) as file:
-        file.write(buffer.getvalue())
+    return buffer.getvalue()

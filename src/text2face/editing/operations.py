@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -15,6 +15,7 @@ from text2face.editing.base import Subject, check_method
 from text2face.editing.records import recall
 from text2face.errors import ArgumentError, InversionError
 from text2face.faces import Face, noise, to_pil, to_tensor
+from text2face.inversion.optimisation import InversionProgress, OptimisationConfig, optimise
 from text2face.settings import NoiseMode, check_count, check_seed
 
 if TYPE_CHECKING:
@@ -70,6 +71,28 @@ def latent_of(pipe: TextToFace, face: FaceLike) -> Tensor:
             f"the latent is {list(latent.shape)}, expected one finite [num_ws, w_dim]"
         )
     return pipe.checked_latents(latent).float().cpu()
+
+
+def refine(
+    pipe: TextToFace,
+    image: Image.Image,
+    start: Tensor,
+    *,
+    steps: int,
+    on_step: Callable[[InversionProgress], object] = lambda progress: None,
+) -> Tensor:
+    """A latent w [1, num_ws, w_dim] brought nearer to a picture by optimisation from `start`."""
+    spread = pipe.latent_axes.up.square().sum(dim=0).sqrt()
+    found = optimise(
+        pipe.generator,
+        to_tensor(image).to(pipe.device),
+        start.to(pipe.device),
+        spread.to(pipe.device),
+        encoder=pipe.encoder,
+        config=OptimisationConfig(steps=steps),
+        on_step=on_step,
+    )
+    return found.latents.float().cpu()
 
 
 @torch.no_grad()

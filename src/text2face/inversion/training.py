@@ -35,7 +35,14 @@ from text2face.generators.base import Generator
 from text2face.inversion.encoder import InversionConfig, InversionEncoder
 from text2face.samplers.base import LatentCritic
 
-__all__ = ["InversionData", "InversionTraining", "Report", "Trainer", "draw_data", "train_inversion"]
+__all__ = [
+    "InversionData",
+    "InversionTraining",
+    "Report",
+    "Trainer",
+    "draw_data",
+    "train_inversion",
+]
 
 _SMALL: Final = 8  # images in a step through the generator
 

@@ -110,8 +110,8 @@ def world() -> tuple[int, int]:
     values = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
     if not all(value.isdecimal() for value in values) or not 0 <= int(values[0]) < int(values[1]):
         raise ArgumentError(
-            f"RANK and WORLD_SIZE are {values[0]!r} and {values[1]!r}, expected numbers as torchrun "
-            "sets them"
+            f"RANK and WORLD_SIZE are {values[0]!r} and {values[1]!r}, expected numbers as "
+            "torchrun sets them"
         )
     return int(values[0]), int(values[1])
 

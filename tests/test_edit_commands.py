@@ -38,7 +38,8 @@ def test_faces_are_edited_on_the_command_line(
         latent = bundled.encode(image)
         assert bundled.decode(latent).shape == (1, 3, 128, 128)
     assert run("edit", drawn[0], "old", "-o", out) == 1  # it would be overwritten
-    assert run("info", out) == 2
+    assert run("info", out) == 0
+    assert run("info", out, "--json") == 0
 
     code = tmp_path / "w.safetensors"
     assert run("encode", out, "-o", code, "-q") == 0

@@ -114,8 +114,8 @@ def edit(
         raise ArgumentError(f"--out is {out}, expected a name in .png")
     _check_free([out], overwrite)
     pipe = _load(options)
-    steps = [_start(image)]
     face = pipe_face(pipe, _latent(pipe, image, options))
+    steps = [_start(image)]
     for prompt in words:
         face = pipe.edit(face, prompt, strength=strength, method=method, source=source, lock=lock)
         steps.append(_step(prompt, strength, method, source, lock, face.score))

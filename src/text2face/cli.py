@@ -205,14 +205,13 @@ def _stoppable(work: Callable[[], None]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object, or one for each face.")
 def info(image: Path, as_json: bool) -> None:
     """Show how an image was made; `generate --from-image` draws it again."""
-    from text2face import provenance
+    from text2face.editing.records import read_facts
 
-    for record in provenance.read(image):
-        facts = asdict(record)
+    for facts in read_facts(image):
         if as_json:
             click.echo(json.dumps(facts))
             continue
-        facts |= facts.pop("settings")
+        facts |= facts.pop("settings", {})
         click.echo(
             "\n".join(f"{name}: {value}" for name, value in facts.items() if value is not None)
         )

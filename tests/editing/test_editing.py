@@ -14,6 +14,7 @@ from text2face.editing import History
 from text2face.editing.base import Subject
 from text2face.editing.channels import style_layers
 from text2face.editing.directions import fit_directions
+from text2face.editing.files import read_picture
 from text2face.editing.operations import parse_layers
 from text2face.editing.records import pack, recall, unpack, write_edited
 from text2face.editing.targets import target
@@ -85,10 +86,11 @@ def test_a_picture_of_our_own_is_taken_up_where_it_was(
 
     drawn, edited = tmp_path / "drawn.png", tmp_path / "edited.png"
     provenance.write(drawn, face.image, record_of(bundled, bundled.settings(), face))
-    assert torch.allclose(bundled.encode(Image.open(drawn))[0], face.latent, atol=1e-5)
-    changed = bundled.edit(Image.open(drawn), "with glasses")
+    picture = read_picture(drawn)
+    assert torch.allclose(bundled.encode(picture)[0], face.latent, atol=1e-5)
+    changed = bundled.edit(picture, "with glasses")
     write_edited(edited, changed.image, bundled, [{"prompt": "with glasses"}], changed.latent)
-    assert torch.equal(bundled.encode(Image.open(edited))[0], changed.latent)
+    assert torch.equal(bundled.encode(read_picture(edited))[0], changed.latent)
     with pytest.raises(ArgumentError, match="was edited"):
         provenance.read(edited)
 

@@ -72,5 +72,5 @@ def change(
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-            on_step(step + 1, float(loss))
+            on_step(step + 1, loss.item())
     return offset.detach() * spread

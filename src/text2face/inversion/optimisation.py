@@ -173,7 +173,7 @@ def optimise(
                 loss = loss + config.noise * noise_penalty(noise)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            value = float(loss)
+            value = loss.item()
             if value < best_loss * (1 - _LEAST_GAIN):
                 best_at = step
             if value < best_loss:

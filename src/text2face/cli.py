@@ -205,9 +205,9 @@ def _stoppable(work: Callable[[], None]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object, or one for each face.")
 def info(image: Path, as_json: bool) -> None:
     """Show how an image was made; `generate --from-image` draws it again."""
-    from text2face.editing.records import read_facts
+    from text2face import provenance
 
-    for facts in read_facts(image):
+    for facts in provenance.read_facts(image):
         if as_json:
             click.echo(json.dumps(facts))
             continue

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -19,7 +18,6 @@ from text2face import _loading, prompts
 from text2face._folders import atomic_file, make_config, make_folder, read_json
 from text2face.editing import operations
 from text2face.editing.axes import LatentAxes, latent_axes
-from text2face.editing.operations import FaceLike
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, PromptError
 from text2face.faces import Face, Output, PipelineConfig, noise, to_pil
@@ -400,91 +398,12 @@ class TextToFace:
         """The axes along which the generator's latents vary."""
         return latent_axes(self.generator, self.device)
 
-    def encode(self, image: Image.Image | Tensor) -> Tensor:
-        """Find the latent of a picture.
-
-        That of a picture that these weights made is drawn again from what it says about itself;
-        any other goes through the inversion encoder.
-
-        Args:
-            image: A picture, or an image [1, 3, H, W] in [-1, 1]; a photo needs to be aligned
-                first (`text2face.inversion.align`).
-
-        Returns:
-            w [1, num_ws, w_dim], float32 on the CPU.
-
-        Raises:
-            InversionError: The model has no inversion encoder.
-            ArgumentError: It is no image.
-        """
-        return operations.encode(self, image)
-
-    def edit(
-        self,
-        face: FaceLike,
-        prompt: str,
-        *,
-        strength: float = 1.0,
-        method: str = "posterior",
-        source: str | None = None,
-        lock: float = 0.0,
-        **settings: Any,
-    ) -> Face:
-        """Change a face as words say, and leave the rest.
-
-        Args:
-            face: A picture, a `Face` or a latent w [num_ws, w_dim].
-            prompt: What it should show, in the syntax of `text2face.prompts`.
-            strength: From -3 to 3; 0 is exactly the original, 1 what the words ask for.
-            method: "posterior", "direction", "channels" or "optimise" (docs/editing.md).
-            source: What is there instead now, such as "a face with a beard"; None = anything.
-            lock: From 0 to 1; leave out changes along axes of the latents that are smaller than
-                this share of the largest, so that the face stays more itself.
-            **settings: What the method takes besides.
-
-        Returns:
-            The edited face; its score is the cosine to the prompt.
-
-        Raises:
-            PromptError: The prompt cannot be read, or the encoder knows no word of it.
-            ArgumentError: A setting is out of range, or the model lacks what the method needs.
-            InversionError: A picture, and the model has no inversion encoder.
-        """
-        return operations.edit(
-            self,
-            face,
-            prompt,
-            strength=strength,
-            method=method,
-            source=source,
-            lock=lock,
-            **settings,
-        )
-
-    def sweep(
-        self, face: FaceLike, prompt: str, strengths: Sequence[float], **settings: Any
-    ) -> list[Face]:
-        """The same edit at several strengths, whose change is found once; see `edit`."""
-        return operations.sweep(self, face, prompt, strengths, **settings)
-
-    def interpolate(self, a: FaceLike, b: FaceLike, steps: int = 8) -> list[Face]:
-        """Faces on the way from one to another, in equal steps of w, both ends included."""
-        return operations.interpolate(self, a, b, steps)
-
-    def mix(self, a: FaceLike, b: FaceLike, layers: str | Sequence[int] = "coarse") -> Face:
-        """Style mixing (arXiv 1812.04948, section 3.1): face `a` with some layers of `b`.
-
-        Args:
-            a: The face to change.
-            b: The face that gives layers.
-            layers: "coarse" (0 to 3), "middle" (4 to 7), "fine" (8 on), numbers such as "0-3,8",
-                or a list of numbers.
-        """
-        return operations.mix(self, a, b, layers)
-
-    def vary(self, face: FaceLike, seed: int = 0, amount: float = 0.3) -> Face:
-        """Another face like this one: turned by `amount` (0 to 1) towards that of a seed."""
-        return operations.vary(self, face, seed, amount)
+    encode = operations.encode
+    edit = operations.edit
+    sweep = operations.sweep
+    interpolate = operations.interpolate
+    mix = operations.mix
+    vary = operations.vary
 
     @torch.no_grad()
     def _batch(

@@ -29,6 +29,7 @@ __all__ = [
     "Record",
     "encode",
     "read",
+    "read_facts",
     "write",
     "write_content",
     "write_sheet",
@@ -98,8 +99,30 @@ def read(path: Path) -> list[Record]:
     """Read the record of an image, or the records of a contact sheet.
 
     Raises:
+        ArgumentError: The file is missing, no PNG, says nothing about its making, or was edited.
+    """
+    content = _content(path)
+    if "edited" in content:
+        raise ArgumentError(
+            f"{path} was edited, and words and seed alone do not make it; expected a picture as it "
+            "was drawn; `text2face edit` goes on from this one"
+        )
+    return _records(path, content)
+
+
+def read_facts(path: Path) -> list[dict[str, Any]]:
+    """What an image says about its making: a record for each face, or what was done to edit it.
+
+    Raises:
         ArgumentError: The file is missing, no PNG, or says nothing about its making.
     """
+    content = _content(path)
+    if "edited" in content:
+        return [{name: value for name, value in content.items() if name != "latent"}]
+    return [asdict(record) for record in _records(path, content)]
+
+
+def _content(path: Path) -> dict[str, Any]:
     try:
         with Image.open(path, formats=["PNG"]) as image:
             text = getattr(image, "text", {}).get(_CHUNK)
@@ -115,19 +138,27 @@ def read(path: Path) -> list[Record]:
         )
     try:
         content = json.loads(text)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise _damaged(path)
+    return content
+
+
+def _records(path: Path, content: Mapping[str, Any]) -> list[Record]:
+    try:
         if "contact_sheet" in content:
             return [_record(values) for values in content["contact_sheet"]]
         return [_record(content)]
     except (ValueError, TypeError, KeyError, AttributeError):
-        if '"edited"' in text:
-            raise ArgumentError(
-                f"{path} was edited, and words and seed alone do not make it; expected a picture "
-                "as it was drawn; `text2face edit` goes on from this one"
-            ) from None
-        raise ArgumentError(
-            f"the text2face chunk of {path} is damaged or of another version; expected the JSON "
-            "that text2face wrote"
-        ) from None
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> ArgumentError:
+    return ArgumentError(
+        f"the text2face chunk of {path} is damaged or of another version; expected the JSON that "
+        "text2face wrote"
+    )
 
 
 def _record(values: Mapping[str, Any]) -> Record:

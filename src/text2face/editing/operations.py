@@ -1,4 +1,4 @@
-"""What `TextToFace` does with faces that exist already; its methods hand over to here."""
+"""What `TextToFace` does with faces that exist already: its methods, as functions of it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,23 @@ NO_SEED: Final = -1
 
 @torch.no_grad()
 def encode(pipe: TextToFace, image: Image.Image | Tensor) -> Tensor:
-    """See `TextToFace.encode`."""
+    """Find the latent of a picture.
+
+    That of a picture that these weights made is drawn again from what it says about itself;
+    any other goes through the inversion encoder.
+
+    Args:
+        pipe: The model.
+        image: A picture, or an image [1, 3, H, W] in [-1, 1]; a photo needs to be aligned
+            first (`text2face.inversion.align`).
+
+    Returns:
+        w [1, num_ws, w_dim], float32 on the CPU.
+
+    Raises:
+        InversionError: The model has no inversion encoder.
+        ArgumentError: It is no image.
+    """
     if isinstance(image, Image.Image):
         known = recall(pipe, image)
         if known is not None:
@@ -112,33 +128,42 @@ def face_of(
     return Face(to_pil(images)[0], latent[0].float().cpu(), wanted, prompt, seed, score)
 
 
-def faces_of(pipe: TextToFace, latents: Tensor, labels: Sequence[str]) -> list[Face]:
-    """Draw the faces of latents [N, num_ws, w_dim]."""
-    return [face_of(pipe, w[None], label) for w, label in zip(latents, labels, strict=True)]
-
-
 @torch.no_grad()
 def edit(
     pipe: TextToFace,
     face: FaceLike,
     prompt: str,
     *,
-    strength: float,
-    method: str,
-    source: str | None,
-    lock: float,
+    strength: float = 1.0,
+    method: str = "posterior",
+    source: str | None = None,
+    lock: float = 0.0,
     **settings: Any,
 ) -> Face:
-    """See `TextToFace.edit`."""
-    check_number("strength", strength, -MAX_STRENGTH, MAX_STRENGTH)
-    latent = latent_of(pipe, face)
-    embedding = pipe.embed(prompt)
-    change = change_of(pipe, latent, embedding, method=method, source=source, **settings)
-    if lock:
-        change = locked(pipe, change, lock)
-    edited = latent + strength * change if strength else latent
-    seed = face.seed if isinstance(face, Face) else NO_SEED
-    return face_of(pipe, edited, prompt, seed, embedding)
+    """Change a face as words say, and leave the rest.
+
+    Args:
+        pipe: The model.
+        face: A picture, a `Face` or a latent w [num_ws, w_dim].
+        prompt: What it should show, in the syntax of `text2face.prompts`.
+        strength: From -3 to 3; 0 is exactly the original, 1 what the words ask for.
+        method: "posterior", "direction", "channels" or "optimise" (docs/editing.md).
+        source: What is there instead now, such as "a face with a beard"; None = anything.
+        lock: From 0 to 1; leave out changes along axes of the latents that are smaller than this
+            share of the largest, so that the face stays more itself.
+        **settings: What the method takes besides.
+
+    Returns:
+        The edited face; its score is the cosine to the prompt.
+
+    Raises:
+        PromptError: The prompt cannot be read, or the encoder knows no word of it.
+        ArgumentError: A setting is out of range, or the model lacks what the method needs.
+        InversionError: A picture, and the model has no inversion encoder.
+    """
+    how = {"method": method, "source": source, "lock": lock}
+    (edited,) = sweep(pipe, face, prompt, [strength], **how, **settings)
+    return edited
 
 
 def change_of(
@@ -178,16 +203,27 @@ def locked(pipe: TextToFace, change: Tensor, lock: float) -> Tensor:
     return (codes * kept) @ axes.up
 
 
-def interpolate(pipe: TextToFace, a: FaceLike, b: FaceLike, steps: int) -> list[Face]:
-    """See `TextToFace.interpolate`."""
+def interpolate(pipe: TextToFace, a: FaceLike, b: FaceLike, steps: int = 8) -> list[Face]:
+    """Faces on the way from one to another, in equal steps of w, both ends included."""
     check_count("steps", steps, least=2, most=10_000)
     start, end = latent_of(pipe, a), latent_of(pipe, b)
     shares = torch.linspace(0, 1, steps)
     return [face_of(pipe, torch.lerp(start, end, float(share))) for share in shares]
 
 
-def mix(pipe: TextToFace, a: FaceLike, b: FaceLike, layers: str | Sequence[int]) -> Face:
-    """See `TextToFace.mix`."""
+def mix(pipe: TextToFace, a: FaceLike, b: FaceLike, layers: str | Sequence[int] = "coarse") -> Face:
+    """Style mixing (arXiv 1812.04948, section 3.1): face `a` with some layers of `b`.
+
+    Args:
+        pipe: The model.
+        a: The face to change.
+        b: The face that gives layers.
+        layers: "coarse" (0 to 3), "middle" (4 to 7), "fine" (8 on), numbers such as "0-3,8", or a
+            list of numbers.
+
+    Raises:
+        ArgumentError: There are no such layers, or a face is none.
+    """
     rows = parse_layers(layers, pipe.generator.num_ws)
     latent = latent_of(pipe, a).clone()
     latent[:, rows] = latent_of(pipe, b)[:, rows]
@@ -225,8 +261,8 @@ def parse_layers(layers: str | Sequence[int], num_ws: int) -> list[int]:
 
 
 @torch.no_grad()
-def vary(pipe: TextToFace, face: FaceLike, seed: int, amount: float) -> Face:
-    """See `TextToFace.vary`."""
+def vary(pipe: TextToFace, face: FaceLike, seed: int = 0, amount: float = 0.3) -> Face:
+    """Another face like this one: turned by `amount` (0 to 1) towards that of a seed."""
     check_seed(seed)
     check_number("amount", amount, 0, 1)
     latent = latent_of(pipe, face)
@@ -241,6 +277,7 @@ def vary(pipe: TextToFace, face: FaceLike, seed: int, amount: float) -> Face:
     return face_of(pipe, varied, prompt, seed, wanted)
 
 
+@torch.no_grad()
 def sweep(
     pipe: TextToFace,
     face: FaceLike,
@@ -252,7 +289,7 @@ def sweep(
     lock: float = 0.0,
     **settings: Any,
 ) -> list[Face]:
-    """See `TextToFace.sweep`."""
+    """The same edit at several strengths, whose change is found once; see `edit`."""
     if not strengths:
         raise ArgumentError("no strengths; expected at least one number")
     for strength in strengths:

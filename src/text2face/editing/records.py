@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,14 +19,13 @@ from torch import Tensor
 
 import text2face
 from text2face import provenance
-from text2face.editing.files import read_picture
 from text2face.errors import ArgumentError
 from text2face.settings import Settings
 
 if TYPE_CHECKING:
     from text2face.pipeline import TextToFace
 
-__all__ = ["pack", "read_facts", "recall", "unpack", "write_edited"]
+__all__ = ["pack", "recall", "unpack", "write_edited"]
 
 _CHUNK: Final = "text2face"
 
@@ -82,21 +80,6 @@ def facts(image: Image.Image) -> dict[str, Any] | None:
     except ValueError:
         return None
     return content if isinstance(content, dict) else None
-
-
-def read_facts(path: Path) -> list[dict[str, Any]]:
-    """What a picture says about its making: a record for each face, or the list of edits.
-
-    Raises:
-        ArgumentError: It says nothing, or is no picture.
-    """
-    try:
-        return [asdict(record) for record in provenance.read(path)]
-    except ArgumentError:
-        edited = facts(read_picture(path)) or {}
-        if "edited" not in edited:
-            raise
-        return [{name: value for name, value in edited.items() if name != "latent"}]
 
 
 def write_edited(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from text2face import _edit
+from text2face import _edit, _train_inversion
 from text2face.errors import ArgumentError, OutputError, PromptError, Text2FaceError
 
 if TYPE_CHECKING:
@@ -342,5 +342,5 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-for _command in _edit.COMMANDS:
+for _command in (*_edit.COMMANDS, _train_inversion.train_inversion):
     cli.add_command(_command)

@@ -216,3 +216,20 @@ def test_a_model_keeps_its_inversion_encoder(pipe: TextToFace, tmp_path: Path) -
     assert isinstance(loaded.inverter, InversionEncoder)
     picture = Image.new("RGB", (16, 16), "red")
     assert torch.allclose(loaded.encode(picture), made.encode(picture), atol=1e-2)
+
+
+def test_the_published_sampler_infers_from_the_picture(pipe: TextToFace) -> None:
+    from text2face.samplers.fast_text2stylegan import (
+        FastText2StyleGANConfig,
+        FastText2StyleGANSampler,
+    )
+
+    config = FastText2StyleGANConfig(num_ws=4, embedding_dim=16, code_dim=6, image_size=32)
+    sampler = FastText2StyleGANSampler(config).eval().requires_grad_(False)
+    generator = tiny.TinyGenerator(tiny.TinyConfig(w_dim=16))
+    made = TextToFace(pipe.encoder, sampler, generator)
+    latent = torch.randn(4, 16)
+    changed = made.edit(latent, "old man")
+    assert changed.latent.shape == (4, 16)
+    assert not torch.equal(changed.latent, latent)
+    assert torch.equal(made.edit(latent, "old man", strength=0).latent, latent)

@@ -161,7 +161,7 @@ def edit(
         ArgumentError: A setting is out of range, or the model lacks what the method needs.
         InversionError: A picture, and the model has no inversion encoder.
     """
-    how = {"method": method, "source": source, "lock": lock}
+    how: dict[str, Any] = {"method": method, "source": source, "lock": lock}
     (edited,) = sweep(pipe, face, prompt, [strength], **how, **settings)
     return edited
 
@@ -179,6 +179,8 @@ def change_of(
     make = check_method(method)
     latent = latent.to(pipe.device)
     seen = F.normalize(pipe.encoder.encode_image(pipe.decode(latent)).float(), dim=1)
+    if source is None and getattr(pipe.sampler, "bank", None) is None:
+        source = pipe.config.neutral_prompt
     words = None if source is None else pipe.embed(source)[None].to(pipe.device)
     subject = Subject(latent, seen, embedding[None].to(pipe.device), words)
     try:

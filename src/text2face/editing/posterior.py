@@ -29,15 +29,27 @@ class Inferring(Protocol):
         ...
 
 
+@runtime_checkable
+class InferringPictures(Protocol):
+    """A sampler with a posterior over z given a picture."""
+
+    def infer_pictures(self, images: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """Images [N, 3, H, W], embeddings [N, D] → μ, log σ² of z."""
+        ...
+
+
 def change(pipe: TextToFace, subject: Subject) -> Tensor:
     """The change of w at strength 1, see `EditMethod`."""
     sampler = pipe.sampler
-    if not isinstance(sampler, Inferring):
+    if isinstance(sampler, InferringPictures):
+        mean, _ = sampler.infer_pictures(pipe.decode(subject.latent), subject.seen)
+    elif isinstance(sampler, Inferring):
+        mean, _ = sampler.infer(subject.latent, subject.seen)
+    else:
         raise ArgumentError(
             f"the sampler is a {type(sampler).__name__}, which has no posterior of a latent; "
             "expected a CVAE for method 'posterior'; use method='direction' or 'optimise'"
         )
-    mean, _ = sampler.infer(subject.latent, subject.seen)
     rest = mean.new_zeros(len(mean), sampler.z_dim - mean.shape[1])
     z = torch.cat([mean, rest], dim=1)
     wanted = target(subject, getattr(sampler, "bank", None))

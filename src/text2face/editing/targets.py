@@ -40,10 +40,11 @@ def target(subject: Subject, bank: ConditionBank | None) -> Tensor:
         return F.normalize(seen + wanted - source, dim=1)
     images = bank.to(seen).embeddings
     likeness, fitness = seen @ images.T / LIKENESS, wanted @ images.T
-    fitting = likeness + fitness / FITNESS
+    before = likeness
     if subject.source is not None:
-        fitting = fitting - (subject.source @ images.T) / FITNESS / 2
-    step = (fitting.softmax(dim=1) - likeness.softmax(dim=1)) @ images
+        before = likeness + subject.source @ images.T / FITNESS
+    after = likeness + fitness / FITNESS
+    step = (after.softmax(dim=1) - before.softmax(dim=1)) @ images
     described = ((fitness / FITNESS).softmax(dim=1) * fitness).sum(dim=1)
     lengths = torch.linspace(*LENGTHS, TRIES, device=seen.device)[:, None]
     tried = F.normalize(seen + lengths * step, dim=1)

@@ -72,7 +72,7 @@ def encode(image: Path, out: Path, quiet: bool, overwrite: bool, **options: Any)
     _check_free([out], overwrite)
     pipe = _load(options)
     latent = _latent(pipe, image, options)
-    face = pipe_face(pipe, latent)
+    face = _face(pipe, latent)
     if out.suffix == ".png":
         _write(pipe, out, face, [_start(image)])
     else:
@@ -114,7 +114,7 @@ def edit(
         raise ArgumentError(f"--out is {out}, expected a name in .png")
     _check_free([out], overwrite)
     pipe = _load(options)
-    face = pipe_face(pipe, _latent(pipe, image, options))
+    face = _face(pipe, _latent(pipe, image, options))
     steps = [_start(image)]
     for prompt in words:
         face = pipe.edit(face, prompt, strength=strength, method=method, source=source, lock=lock)
@@ -219,7 +219,7 @@ def sweep(
 COMMANDS: Final = (encode, edit, mix, interpolate, sweep)
 
 
-def pipe_face(pipe: TextToFace, latent: Tensor) -> Face:
+def _face(pipe: TextToFace, latent: Tensor) -> Face:
     """The face of a latent w [1, num_ws, w_dim]."""
     from text2face.editing.operations import face_of
 

@@ -34,9 +34,7 @@ def read_picture(path: Path) -> Image.Image:
                     "million; make it smaller"
                 )
             image.load()
-            turned = ImageOps.exif_transpose(image)
-            turned.info.update(image.info)
-            return turned
+            return ImageOps.exif_transpose(image)
     except FileNotFoundError:
         raise ArgumentError(f"no picture {path}; expected an image file; check the path") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -233,3 +233,15 @@ def test_the_published_sampler_infers_from_the_picture(pipe: TextToFace) -> None
     assert changed.latent.shape == (4, 16)
     assert not torch.equal(changed.latent, latent)
     assert torch.equal(made.edit(latent, "old man", strength=0).latent, latent)
+
+
+def test_a_photo_is_turned_as_its_exif_says(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (20, 10), "white")
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "turned.jpg", exif=exif)
+    turned = read_picture(tmp_path / "turned.jpg")
+    assert turned.size == (10, 20)
+    assert 0x0112 not in turned.getexif()
+    with pytest.raises(ArgumentError, match="no picture"):
+        read_picture(tmp_path / "missing.jpg")

@@ -121,7 +121,8 @@ def _relevance(
         with torch.enable_grad():
             seen = pipe.encoder.encode_image(generator.synthesize(latent))
             cosine = F.cosine_similarity(seen, wanted).sum()
-            return list(torch.autograd.grad(cosine, offsets))
+            slopes: tuple[Tensor, ...] = torch.autograd.grad(cosine, offsets)
+            return list(slopes)
     finally:
         for hook in hooks:
             hook.remove()

@@ -90,7 +90,7 @@ def _learnt(pipe: TextToFace) -> DirectionMap:
         )
     if sampler not in _MAPS:
         z = torch.randn(_SAMPLES, generator.z_dim, generator=torch.Generator().manual_seed(_SEED))
-        rows = [generator.map(part.to(pipe.device)) for part in z.split(256)]
+        rows = [generator.map(part.to(pipe.device)) for part in torch.split(z, 256)]
         seen = torch.cat([sampler.estimate(w) for w in rows]).cpu()
         _MAPS[sampler] = fit_directions(torch.cat([w[:, 0] for w in rows]).cpu(), seen)
     return _MAPS[sampler]

@@ -147,7 +147,12 @@ def generate(
     if file is not None and file.lower().endswith(".csv"):
         from text2face import _bulk
 
-        others: dict[str, Any] = {"seeds": seeds, "seed": seed, "num_images": num_images, "keep": keep}
+        others: dict[str, Any] = {
+            "seeds": seeds,
+            "seed": seed,
+            "num_images": num_images,
+            "keep": keep,
+        }
         others |= {"candidates": candidates, "grid": grid, "from_image": from_image}
         others |= {"dtype": dtype, "tar": tar, "shard_size": shard_size, "duplicates": duplicates}
         if texts:

@@ -94,7 +94,7 @@ def _step(
         gram = matrix @ matrix.T
         ridge = _RIDGE * gram.diagonal().mean() * torch.eye(len(gram), device=gram.device)
         direction[0, layer] = matrix.T @ torch.linalg.solve(gram + ridge, styles)
-    size = torch.cat([part[part.abs() >= limit] for part in moved]).norm().clamp(min=1e-12)
+    size: Tensor = torch.cat([part[part.abs() >= limit] for part in moved]).norm().clamp(min=1e-12)
     direction = direction / size
     lengths = torch.tensor(_LENGTHS, device=latent.device)[:, None, None]
     images = pipe.decode(latent + lengths * direction)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from text2face.editing.base import Subject
-from text2face.editing.targets import target
+from text2face.editing.targets import ROUNDS, approach
 from text2face.errors import ArgumentError
 from text2face.samplers.base import LatentCritic
 
@@ -66,7 +66,13 @@ def fit_directions(latents: Tensor, embeddings: Tensor) -> DirectionMap:
     return DirectionMap(torch.linalg.solve(gram + ridge, seen.T @ codes).float())
 
 
-def change(pipe: TextToFace, subject: Subject, directions: DirectionMap | None = None) -> Tensor:
+def change(
+    pipe: TextToFace,
+    subject: Subject,
+    *,
+    directions: DirectionMap | None = None,
+    rounds: int = ROUNDS,
+) -> Tensor:
     """The change of w at strength 1, see `EditMethod`.
 
     Args:
@@ -74,10 +80,17 @@ def change(pipe: TextToFace, subject: Subject, directions: DirectionMap | None =
         subject: The face.
         directions: Made by `fit_directions` from pairs on disk; None learns the map once from
             latents and what the sampler's critic sees in them.
+        rounds: See `targets.approach`.
+
+    Raises:
+        ArgumentError: There are no directions, and the sampler has no critic.
     """
-    directions = directions or _learnt(pipe)
-    wanted = target(subject, getattr(pipe.sampler, "bank", None))
-    return directions(wanted - subject.seen)[:, None].expand_as(subject.latent)
+    learnt = directions or _learnt(pipe)
+
+    def move(latent: Tensor, seen: Tensor, wanted: Tensor) -> Tensor:
+        return learnt(wanted - seen)[:, None].expand_as(latent)
+
+    return approach(pipe, subject, move, rounds)
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from text2face.editing.base import Subject
-from text2face.editing.targets import target
+from text2face.editing.targets import ROUNDS, approach
 from text2face.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -38,19 +38,31 @@ class InferringPictures(Protocol):
         ...
 
 
-def change(pipe: TextToFace, subject: Subject) -> Tensor:
-    """The change of w at strength 1, see `EditMethod`."""
+def change(pipe: TextToFace, subject: Subject, *, rounds: int = ROUNDS) -> Tensor:
+    """The change of w at strength 1, see `EditMethod`.
+
+    Args:
+        pipe: The pipeline.
+        subject: The face.
+        rounds: See `targets.approach`.
+
+    Raises:
+        ArgumentError: The sampler has no posterior.
+    """
     sampler = pipe.sampler
-    if isinstance(sampler, InferringPictures):
-        mean, _ = sampler.infer_pictures(pipe.decode(subject.latent), subject.seen)
-    elif isinstance(sampler, Inferring):
-        mean, _ = sampler.infer(subject.latent, subject.seen)
-    else:
-        raise ArgumentError(
-            f"the sampler is a {type(sampler).__name__}, which has no posterior of a latent; "
-            "expected a CVAE for method 'posterior'; use method='direction' or 'optimise'"
-        )
-    rest = mean.new_zeros(len(mean), sampler.z_dim - mean.shape[1])
-    z = torch.cat([mean, rest], dim=1)
-    wanted = target(subject, getattr(sampler, "bank", None))
-    return sampler.sample(wanted, z) - sampler.sample(subject.seen, z)
+
+    def move(latent: Tensor, seen: Tensor, wanted: Tensor) -> Tensor:
+        if isinstance(sampler, InferringPictures):
+            mean, _ = sampler.infer_pictures(pipe.decode(latent), seen)
+        elif isinstance(sampler, Inferring):
+            mean, _ = sampler.infer(latent, seen)
+        else:
+            raise ArgumentError(
+                f"the sampler is a {type(sampler).__name__}, which has no posterior of a latent; "
+                "expected a CVAE for method 'posterior'; use method='direction' or 'optimise'"
+            )
+        rest = mean.new_zeros(len(mean), sampler.z_dim - mean.shape[1])
+        z = torch.cat([mean, rest], dim=1)
+        return sampler.sample(wanted, z) - sampler.sample(seen, z)
+
+    return approach(pipe, subject, move, rounds)

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.measures import NAMES, Renders, caption_tasks, grammar_tasks, load_judge
+from benchmarks.measures import NAMES, Renders, as_rows, caption_tasks, grammar_tasks, load_judge
 from recipes.faces.attributes import LABELS
 from recipes.train_judge import MASKED
 from text2face import TextToFace
@@ -120,8 +120,7 @@ def measure_accuracy(bench: Bench, say: Callable[[str], None]) -> dict[str, Any]
     test_rows = range(min(len(bench.test.pictures), 10 * bench.sizes.prompts))
     renders = read(bench.judge, bench.test.images(test_rows))
     truth = bench.test.labels[: len(test_rows)]
-    seen = np.stack([renders.classes[name] for name in NAMES], axis=1)
-    ceiling = (seen == truth)[truth != MASKED].mean()
+    ceiling = (as_rows(renders) == truth)[truth != MASKED].mean()
     out: dict[str, Any] = {"judge on renders": float(ceiling), "attributes": {}, "baselines": {}}
     known = range(min(bench.sizes.bank, len(bench.train.pictures)))
     bank = embed_images(bench.pipe.encoder, bench.train.images(known))

@@ -16,7 +16,7 @@ from recipes.faces.attributes import LABELS
 from recipes.faces.captions import caption
 from recipes.train_judge import read_labels, to_tensor
 from text2face.errors import CheckpointError
-from text2face.evaluation.judge import Judge
+from text2face.evaluation.judge import Judge, Reading
 from text2face.evaluation.tasks import Task
 
 Record = Mapping[str, str | None]
@@ -63,6 +63,11 @@ def load_judge(folder: Path) -> Judge:
             "python -m recipes.train_judge"
         )
     return judge
+
+
+def as_rows(reading: Reading) -> NDArray[np.int64]:
+    """What the judge reads as class numbers [N, len(NAMES)]."""
+    return np.stack([reading.classes[name] for name in NAMES], axis=1)
 
 
 def grammar_tasks(

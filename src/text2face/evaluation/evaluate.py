@@ -33,11 +33,12 @@ from text2face.evaluation.metrics import (
 )
 from text2face.evaluation.reference import ReferenceImages
 from text2face.evaluation.tasks import Task, count_right, matching, share_right
-from text2face.pipeline import TextToFace
+from text2face.pipeline import TextToFace, noise
 
 __all__ = ["SECTIONS", "Bench", "NotAvailable", "Sizes"]
 
 _NO_JUDGE: Final = "needs a judge that knows these faces; give --assets"
+_SURE: Final = 0.9
 _NO_REFERENCE: Final = "needs pictures to compare with; give --reference"
 
 
@@ -281,7 +282,8 @@ def measure_editing(bench: Bench) -> dict[str, Any]:
     """Text + image: does what the words name appear, and does everything else stay?
 
     Faces that no text asked for are edited by prompts that name one attribute which the judge does
-    not see in them.
+    not see in them. What is hidden cannot stay (the hair under a hat), so only attributes that the
+    judge is sure of, before and after, are counted among the others.
     """
     edit = getattr(bench.pipe, "edit", None)
     if edit is None or not hasattr(bench.pipe.sampler, "infer"):
@@ -292,7 +294,9 @@ def measure_editing(bench: Bench) -> dict[str, Any]:
     prompts = [task for task in bench.tasks if len(task.labels) == 1]
     if not prompts:
         raise NotAvailable("no prompt names exactly one attribute")
-    latents, before = _sources(bench, bench.sizes.edits)
+    latents = _sources(bench, bench.sizes.edits)
+    sources = [bench.pipe.decode(part) for part in latents.split(bench.batch_size)]
+    before = bench.look(sources)
     if before.reading is None:
         raise NotAvailable(_NO_JUDGE)
     random = np.random.RandomState(11)
@@ -307,24 +311,26 @@ def measure_editing(bench: Bench) -> dict[str, Any]:
             )
         ]
         chosen.append(fitting[0] if fitting else prompts[0])
-    images = (
+    edited = [
         _to_image(edit(latent, task.text).image)
         for latent, task in zip(latents, chosen, strict=True)
-    )
-    edited = list(images)
-    after = bench.look(iter(torch.cat(edited).split(bench.batch_size)))
+    ]
+    after = bench.look(edited)
     if after.reading is None:
         raise NotAvailable(_NO_JUDGE)
     appears = count_right(chosen, after.reading, labels)
+    seen = [_seen(bench.judge, torch.cat(images)) for images in (sources, edited)]
     stays: dict[str, list[bool]] = {name: [] for name in labels}
     for row, task in enumerate(chosen):
         for name in labels.keys() - task.labels.keys():
-            same = before.reading.classes[name][row] == after.reading.classes[name][row]
-            stays[name].append(bool(same))
+            if seen[0][name][row] and seen[1][name][row]:
+                same = before.reading.classes[name][row] == after.reading.classes[name][row]
+                stays[name].append(bool(same))
     out: dict[str, Any] = {
         "edits": len(chosen),
         "named attribute appears": share_right(appears),
         "other attributes stay": float(np.mean([x for values in stays.values() for x in values])),
+        "readings of others": sum(map(len, stays.values())),
         "attributes": {
             name: {
                 "appears": float(appears[name].mean()) if len(appears[name]) else None,
@@ -337,9 +343,8 @@ def measure_editing(bench: Bench) -> dict[str, Any]:
         out["not available"] = {"identity": "needs an identity network; give --assets"}
         return out
     config = bench.identity.config
-    old = bench.identity.embed(iter(bench.pipe.decode(latents).split(bench.batch_size)))
-    new = bench.identity.embed(iter(torch.cat(edited).split(bench.batch_size)))
-    kept = (old * new).sum(dim=1).numpy()
+    old, new = (bench.identity.embed(images) for images in (sources, edited))
+    kept = (old * new).sum(dim=1).numpy(force=True)
     rows = [i for i, task in enumerate(chosen) if not task.labels.keys() & set(config.held)]
     if rows:
         out |= {
@@ -352,16 +357,23 @@ def measure_editing(bench: Bench) -> dict[str, Any]:
     return out
 
 
-def _sources(bench: Bench, count: int) -> tuple[Tensor, Sight]:
-    """Latents [N, num_ws, w_dim] of faces that no text asked for, and what is seen in them."""
-    from text2face.pipeline import noise
-
+@torch.no_grad()
+def _sources(bench: Bench, count: int) -> Tensor:
+    """Latents [N, num_ws, w_dim] of faces that no text asked for."""
     seeds = range(bench.seed + 500_000, bench.seed + 500_000 + count)
-    with torch.no_grad():
-        z = torch.stack([noise(seed, bench.pipe.generator.z_dim) for seed in seeds])
-        latents = bench.pipe.generator.map(z.to(bench.pipe.device)).float().cpu()
-    images = (bench.pipe.decode(part) for part in latents.split(bench.batch_size))
-    return latents, bench.look(images)
+    z = torch.stack([noise(seed, bench.pipe.generator.z_dim) for seed in seeds])
+    return bench.pipe.generator.map(z.to(bench.pipe.device)).float().cpu()
+
+
+@torch.inference_mode()
+def _seen(judge: Judge, images: Tensor) -> dict[str, Tensor]:
+    """Of which attributes of images [N, 3, H, W] the judge is sure [N]."""
+    device = next(judge.parameters()).device
+    parts = [judge(round_to_bytes(some.to(device))) for some in images.split(100)]
+    return {
+        name: torch.cat([part[name] for part in parts]).softmax(dim=1).amax(dim=1) > _SURE
+        for name in judge.labels
+    }
 
 
 def _to_image(picture: Any) -> Tensor:

@@ -163,7 +163,9 @@ class BrightnessJudge(Judge):
     def classify(self, features: Tensor) -> dict[str, Tensor]:
         bright = features[:, :1] > 0
         logits = 9 * torch.cat([~bright, bright], dim=1).float()
-        return {name: logits if name == "gender" else 0 * logits + self.first for name in self.labels}
+        return {
+            name: logits if name == "gender" else 0 * logits + self.first for name in self.labels
+        }
 
 
 def test_edits_that_change_nothing(pipe: TextToFace) -> None:

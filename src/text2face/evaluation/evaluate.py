@@ -270,8 +270,9 @@ def measure_diversity(bench: Bench) -> dict[str, Any]:
         "held against": "random faces" if bench.reference is None else "reference pictures",
         "distance within a prompt": float(np.mean(distances)),
     }
-    if used and sum(full.values()):
-        out["spread of what is not named"] = sum(spread.values()) / sum(full.values())
+    whole = float(sum(full.values()))
+    if used and whole:
+        out["spread of what is not named"] = sum(spread.values()) / whole
         out["attributes"] = {name: spread[name] / full[name] for name in labels if full[name] > 0}
     else:
         out["not available"] = {"spread of what is not named": _NO_JUDGE}
@@ -295,7 +296,7 @@ def measure_editing(bench: Bench) -> dict[str, Any]:
     if not prompts:
         raise NotAvailable("no prompt names exactly one attribute")
     latents = _sources(bench, bench.sizes.edits)
-    sources = [bench.pipe.decode(part) for part in latents.split(bench.batch_size)]
+    sources = [bench.pipe.decode(part) for part in torch.split(latents, bench.batch_size)]
     before = bench.look(sources)
     if before.reading is None:
         raise NotAvailable(_NO_JUDGE)
@@ -369,7 +370,7 @@ def _sources(bench: Bench, count: int) -> Tensor:
 def _seen(judge: Judge, images: Tensor) -> dict[str, Tensor]:
     """Of which attributes of images [N, 3, H, W] the judge is sure [N]."""
     device = next(judge.parameters()).device
-    parts = [judge(round_to_bytes(some.to(device))) for some in images.split(100)]
+    parts = [judge(round_to_bytes(some.to(device))) for some in torch.split(images, 100)]
     return {
         name: torch.cat([part[name] for part in parts]).softmax(dim=1).amax(dim=1) > _SURE
         for name in judge.labels

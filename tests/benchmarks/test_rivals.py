@@ -49,9 +49,11 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
     renders = Renders.read(tmp_path)
     pipe = tiny.make_pipe()
     bench = Bench(pipe, judge, renders, renders, Sizes(3, 12, 1, 2))
-    return Arena(
-        pipe, bench, PLAN, tmp_path / "out", 1, lambda a, b: (a - b).square().mean((1, 2, 3))
-    )
+
+    def distance(a: Tensor, b: Tensor) -> Tensor:
+        return (a - b).square().mean(dim=(1, 2, 3))
+
+    return Arena(pipe, bench, PLAN, tmp_path / "out", 1, tmp_path / "pairs", distance)
 
 
 def test_all_rivals_stand_in_one_table_and_a_cut_run_goes_on(

@@ -133,12 +133,21 @@ class Arena:
             )
         return read_pairs(folder, self.plan.pairs)
 
-    @cached_property
+    @property
     def key(self) -> str:
         """What all results depend on."""
-        sources = [fingerprint(self.pipe.folder)] if self.pipe.folder else []
-        facts = [*sources, asdict(self.plan), self.threads, self.bench.judge.config.feature_dim]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        judge = self.bench.judge.state_dict()["heads.gender.bias"].tolist()
+        return self._digest(asdict(self.plan), judge)
+
+    @property
+    def training_key(self) -> str:
+        """What a training depends on."""
+        return self._digest(self.plan.minutes, self.plan.pairs)
+
+    def _digest(self, *facts: Any) -> str:
+        models = fingerprint(self.pipe.folder) if self.pipe.folder else None
+        content = json.dumps([models, self.threads, *facts], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def result_path(self, name: str) -> Path:
         return self.out / "results" / f"{'-'.join(words(name))}.json"
@@ -150,7 +159,7 @@ class Arena:
 
     def trained(self, name: str) -> tuple[TextToFace, dict[str, float]]:
         """A pipeline with a sampler that is trained here, and what that cost."""
-        folder = self.out / "trained" / f"{name}-{self.key}"
+        folder = self.out / "trained" / f"{name}-{self.training_key}"
         config = preset(name, minutes=self.plan.minutes)
         if not (folder / "cost.json").exists():
             with tqdm(total=100, desc=f"train {name}", bar_format="{l_bar}{bar}| {elapsed}") as bar:

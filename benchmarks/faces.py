@@ -22,27 +22,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks import baselines
-from benchmarks.measures import (
-    NAMES,
-    Reading,
-    Renders,
-    Task,
-    caption_tasks,
-    count_right,
-    draw,
-    draw_at_random,
-    embed,
-    everyday_tasks,
-    grammar_tasks,
-    matching,
-    read,
-    share_right,
-)
+from benchmarks.measures import NAMES, Renders, as_rows, caption_tasks, grammar_tasks, load_judge
 from recipes.faces.attributes import LABELS
-from recipes.train_judge import MASKED, Judge
+from recipes.train_judge import MASKED
 from text2face import TextToFace
+from text2face.evaluation import baselines
+from text2face.evaluation.drawing import draw, draw_at_random, embed, embed_images
+from text2face.evaluation.judge import Judge, Reading, read
 from text2face.evaluation.metrics import entropy, frechet_distance, kernel_distance
+from text2face.evaluation.tasks import Task, count_right, matching, read_tasks, share_right
 
 EVERYDAY = Path(__file__).parent / "everyday_prompts.json"
 TARGETS: Mapping[str, float] = {
@@ -87,7 +75,7 @@ class Bench:
 
     def made(self, tasks: Sequence[Task]) -> Iterator[Tensor]:
         """One face for each task."""
-        return self.draw(embed(self.pipe, [task.text for task in tasks]))
+        return self.draw(embed(self.pipe.encoder, [task.text for task in tasks]))
 
     def draw(self, embeddings: Tensor) -> Iterator[Tensor]:
         """One face for each embedding [N, D]."""
@@ -131,25 +119,30 @@ def measure_accuracy(bench: Bench, say: Callable[[str], None]) -> dict[str, Any]
     """How often what is named is shown, for the model and for what it is held against."""
     test_rows = range(min(len(bench.test.pictures), 10 * bench.sizes.prompts))
     renders = read(bench.judge, bench.test.images(test_rows))
-    truth = bench.test.labels[: len(renders.labels)]
-    ceiling = (renders.labels == truth)[truth != MASKED].mean()
+    truth = bench.test.labels[: len(test_rows)]
+    ceiling = (as_rows(renders) == truth)[truth != MASKED].mean()
     out: dict[str, Any] = {"judge on renders": float(ceiling), "attributes": {}, "baselines": {}}
-    bank = baselines.embed_renders(bench.pipe, bench.train, bench.sizes.bank)
+    known = range(min(bench.sizes.bank, len(bench.train.pictures)))
+    bank = embed_images(bench.pipe.encoder, bench.train.images(known))
     for named in (1, 3, 5):
         tasks = bench.tasks(named)
-        embeddings = embed(bench.pipe, [task.text for task in tasks])
+        embeddings = embed(bench.pipe.encoder, [task.text for task in tasks])
         few = min(bench.sizes.optimised, len(tasks))
         rows: list[tuple[str, Iterator[Tensor], int]] = [
             ("text to face", bench.draw(embeddings), len(tasks)),
             ("random faces", bench.at_random(len(tasks)), len(tasks)),
-            ("best render", baselines.retrieve(bench.train, bank, embeddings), len(tasks)),
+            (
+                "best render",
+                bench.train.images(baselines.retrieve(bank, embeddings)),
+                len(tasks),
+            ),
         ]
         if few:
             search = baselines.optimise(bench.pipe, embeddings[:few])
             rows.append(("optimised per prompt", search, few))
         for what, images, count in rows:
             reading, seconds = timed(bench.judge, images, count)
-            met = count_right(tasks[:count], reading)
+            met = count_right(tasks[:count], reading, LABELS)
             entry = out["baselines"].setdefault(what, {})
             entry[f"{named} named"] = share_right(met)
             entry["seconds an image"] = seconds
@@ -165,14 +158,14 @@ def measure_accuracy(bench: Bench, say: Callable[[str], None]) -> dict[str, Any]
 
 def measure_everyday(bench: Bench, say: Callable[[str], None]) -> dict[str, Any]:
     """The same for prompts written by hand, four faces each, with the prompt syntax."""
-    tasks = everyday_tasks(EVERYDAY)
+    tasks = read_tasks(EVERYDAY, LABELS)
     with torch.inference_mode():
         embeddings = torch.stack([bench.pipe.embed(task.text) for task in tasks])
     reading = read(bench.judge, bench.draw(embeddings.repeat_interleave(4, dim=0)))
     repeated = [task for task in tasks for _ in range(4)]
-    met = count_right(repeated, reading)
+    met = count_right(repeated, reading, LABELS)
     per_prompt = [
-        share_right(count_right(repeated[i : i + 4], _rows(reading, range(i, i + 4))))
+        share_right(count_right(repeated[i : i + 4], reading[i : i + 4], LABELS))
         for i in range(0, len(repeated), 4)
     ]
     worst = [tasks[i].text for i in np.argsort(per_prompt)[:10]]
@@ -221,7 +214,7 @@ def measure_diversity(bench: Bench, say: Callable[[str], None]) -> dict[str, Any
     done = 0
     while done < bench.sizes.diverse_prompts:
         task = grammar_tasks(bench.test.records, 1, (1, 2, 3)[done % 3], rng)[0]
-        rows = matching(bench.train.labels, task.labels)
+        rows = matching(bench.train.classes, task.labels, LABELS)
         if len(rows) < images:
             continue
         done += 1
@@ -230,8 +223,8 @@ def measure_diversity(bench: Bench, say: Callable[[str], None]) -> dict[str, Any
         made = read(bench.judge, bench.made([task] * images))
         for column, name in enumerate(NAMES):
             if name not in task.labels:
-                spread[column] += entropy(made.labels[:, column], len(LABELS[name]))
-                full[column] += entropy(fitting.labels[:, column], len(LABELS[name]))
+                spread[column] += entropy(made.classes[name], len(LABELS[name]))
+                full[column] += entropy(fitting.classes[name], len(LABELS[name]))
     share = spread.sum() / full.sum() if full.sum() else float("nan")
     say(f"diversity: {share:.1%}")
     return {
@@ -252,10 +245,6 @@ def measure_time(bench: Bench, say: Callable[[str], None]) -> dict[str, Any]:
     median = float(np.median(spent[3:]))
     say(f"four images: {median:.0f} ms with {torch.get_num_threads()} threads")
     return {"ms for four images": median, "threads": torch.get_num_threads()}
-
-
-def _rows(reading: Reading, rows: Sequence[int]) -> Reading:
-    return Reading(reading.features[list(rows)], reading.labels[list(rows)])
 
 
 def markdown(results: Mapping[str, Any]) -> str:
@@ -350,7 +339,7 @@ def main(
         sizes = Sizes(**{**vars(sizes), "optimised": optimised})
     bench = Bench(
         TextToFace.from_pretrained(model),
-        Judge.from_pretrained(judge),
+        load_judge(judge),
         Renders.read(train),
         Renders.read(test),
         sizes,

@@ -18,12 +18,14 @@ import click
 import numpy as np
 
 from benchmarks.faces import Bench, Sizes, measure_diversity, measure_everyday
-from benchmarks.measures import Renders, caption_tasks, count_right, read, share_right
-from recipes.train_judge import Judge
+from benchmarks.measures import Renders, caption_tasks, load_judge
+from recipes.faces.attributes import LABELS
 from recipes.train_sampler import collect_pairs, read_texts, train_with_progress
 from text2face import TextToFace
 from text2face._loading import load_component
+from text2face.evaluation.judge import read
 from text2face.evaluation.metrics import frechet_distance
+from text2face.evaluation.tasks import count_right, share_right
 from text2face.training import PRESETS, make_bank, preset
 from text2face.training.pseudo_text import PseudoTextConfig
 
@@ -66,7 +68,8 @@ def compare(bench: Bench, conditions: list[str], shortlists: list[int], label: s
         shares = []
         for named in (1, 3, 5):
             asked = tried.tasks(named)
-            shares.append(share_right(count_right(asked, read(bench.judge, tried.made(asked)))))
+            reading = read(bench.judge, tried.made(asked))
+            shares.append(share_right(count_right(asked, reading, LABELS)))
         shares.append(measure_everyday(tried, lambda line: None)["accuracy, everyday words"])
         ratio = frechet_distance(real, read(bench.judge, tried.made(tasks)).features) / chance
         spread = measure_diversity(tried, lambda line: None)["diversity of what is not named"]
@@ -136,7 +139,7 @@ def main(
             sampler.save_pretrained(work / "variants" / name)
         bench = Bench(
             TextToFace(encoder, sampler, generator),
-            Judge.from_pretrained(judge),
+            load_judge(judge),
             renders,
             held_out,
             Sizes(prompts, faces, *diverse),

@@ -42,6 +42,7 @@ from recipes.faces.phrases.everyday import FILLERS
 from text2face._folders import atomic_file
 from text2face.encoders.compact import CompactConfig, CompactEncoder
 from text2face.encoders.vocabulary import UNKNOWN, Vocabulary
+from text2face.evaluation.reader import Reader
 
 _DETAIL_WEIGHT: Final = 0.3  # of an attribute nobody is judged on, in the attribute loss
 _MAX_SCALE: Final = 50.0
@@ -163,7 +164,7 @@ def augment_tokens(
     return torch.from_numpy(tokens[:, : max(int((tokens > 0).sum(1).max()), 1)].astype(np.int64))
 
 
-def encode_by_length(encoder: CompactEncoder, tokens: Tensor, groups: int = 6) -> Tensor:
+def encode_by_length(encoder: CompactEncoder | Reader, tokens: Tensor, groups: int = 6) -> Tensor:
     """`encode_tokens`, texts of like length together: attention costs the length squared."""
     lengths = (tokens > 0).sum(1)
     order = lengths.argsort()

@@ -14,122 +14,19 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from recipes.faces.attributes import LABELS
-from text2face._folders import read_config, read_tensors, write_folder
-from text2face.errors import CheckpointError
+from text2face.evaluation.judge import Judge, JudgeConfig
 
 MASKED = -1  # the label of an attribute that cannot be seen
-
-
-@dataclass(frozen=True)
-class JudgeConfig:
-    """The judge's shape."""
-
-    resolution: int = 128
-    width: int = 32
-    feature_dim: int = 192
-
-
-class _Residual(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.first_norm = nn.BatchNorm2d(channels)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.second_norm = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = F.relu(self.first_norm(self.first(x)))
-        return F.relu(x + self.second_norm(self.second(hidden)))
-
-
-def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
-    )
-
-
-class Judge(nn.Module):
-    """A small residual network with one softmax head per entry of `LABELS`.
-
-    The features are taken from a 4×4 layout of the face, since a hat and a beard differ by place.
-    """
-
-    def __init__(self, config: JudgeConfig | None = None) -> None:
-        super().__init__()
-        self.config = config or JudgeConfig()
-        width, cells = self.config.width, self.config.resolution // 32
-        self.trunk = nn.Sequential(
-            nn.PixelUnshuffle(4),
-            _convolution(48, width, 1),
-            _Residual(width),
-            _convolution(width, 2 * width, 2),
-            _Residual(2 * width),
-            _convolution(2 * width, 4 * width, 2),
-            _Residual(4 * width),
-            _convolution(4 * width, 4 * width, 2),
-            nn.Flatten(),
-            nn.Linear(4 * width * cells * cells, self.config.feature_dim),
-        )
-        self.heads = nn.ModuleDict(
-            {name: nn.Linear(self.config.feature_dim, len(LABELS[name])) for name in LABELS}
-        )
-
-    def features(self, images: Tensor) -> Tensor:
-        """Images [N, 3, H, W] in [-1, 1] → features [N, feature_dim] for Fréchet distances."""
-        size = self.config.resolution
-        if images.shape[-2:] != (size, size):
-            images = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
-        return self.trunk(images.clamp(-1, 1))  # type: ignore[no-any-return]
-
-    def classify(self, features: Tensor) -> dict[str, Tensor]:
-        """Features [N, feature_dim] → logits [N, classes] per attribute."""
-        return {name: head(F.relu(features)) for name, head in self.heads.items()}
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Images [N, 3, H, W] in [-1, 1] → logits [N, classes] per attribute."""
-        return self.classify(self.features(images))
-
-    @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Judge:
-        """Load a saved judge in evaluation mode, its parameters frozen."""
-        config = read_config(Path(folder))
-        if config.get("type") != "judge" or config.get("labels") != _label_lists():
-            raise CheckpointError(
-                f"{folder}: expected a judge of the present attributes; train one with "
-                "python -m recipes.train_judge"
-            )
-        judge = cls(JudgeConfig(**{key: config[key] for key in asdict(JudgeConfig())}))
-        counters = [name for name in judge.state_dict() if name.endswith("num_batches_tracked")]
-        expected = {
-            name: value.shape for name, value in judge.state_dict().items() if name not in counters
-        }
-        judge.load_state_dict(read_tensors(Path(folder), expected), strict=False)
-        return judge.eval().requires_grad_(False)
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write `config.json` and `model.safetensors` (fp16)."""
-        tensors = {
-            name: value
-            for name, value in self.state_dict().items()
-            if not name.endswith("num_batches_tracked")
-        }
-        config = {"type": "judge", **asdict(self.config), "labels": _label_lists()}
-        write_folder(Path(folder), config, tensors)
-
-
-def _label_lists() -> dict[str, list[str]]:
-    return {name: list(classes) for name, classes in LABELS.items()}
 
 
 def read_labels(folder: Path) -> NDArray[np.int64]:
@@ -247,7 +144,7 @@ def train(
     """Train a judge for `steps` steps, or else for about `minutes` minutes."""
     torch.manual_seed(seed)
     random = np.random.RandomState(seed)
-    judge = Judge(config)
+    judge = Judge(config or JudgeConfig(LABELS))
     judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     batch_size = min(batch_size, len(pictures))
     optimiser = torch.optim.AdamW(judge.parameters(), lr=learning_rate, weight_decay=0.02)
@@ -299,7 +196,7 @@ def main(
     judge = train(
         pictures,
         read_labels(train_folder)[: len(pictures)],
-        config=JudgeConfig(resolution=pictures.shape[1]),
+        config=JudgeConfig(LABELS, resolution=pictures.shape[1]),
         minutes=minutes,
         batch_size=batch_size,
         learning_rate=learning_rate,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from text2face.errors import (
     ArgumentError,
     CheckpointError,
+    InversionError,
     OutputError,
     PromptError,
     Text2FaceError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ArgumentError",
     "CheckpointError",
+    "InversionError",
     "Output",
     "OutputError",
     "PromptError",

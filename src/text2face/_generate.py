@@ -23,7 +23,7 @@ from text2face.settings import Settings, check_count
 if TYPE_CHECKING:
     from text2face.pipeline import Face, TextToFace
 
-__all__ = ["Job", "parse_grid", "parse_seeds"]
+__all__ = ["Job", "parse_grid", "parse_seeds", "record_of", "write_latent"]
 
 
 @dataclass(frozen=True)
@@ -166,11 +166,11 @@ class Job:
                     on_face=bar.update,
                 )
                 for face in drawn:
-                    record = _record(pipe, settings, face)
+                    record = record_of(pipe, settings, face)
                     path = self._path(face.prompt, face.seed)
                     make_folder(path.parent)
                     if self.save_latents:
-                        _write_latent(path.with_suffix(f".{self.save_latents}"), face)
+                        write_latent(path.with_suffix(f".{self.save_latents}"), face)
                     provenance.write(path, face.image, record)
                     faces.append(face)
                     records.append(record)
@@ -236,7 +236,8 @@ def parse_grid(text: str) -> tuple[int, int]:
     return columns, rows
 
 
-def _record(pipe: TextToFace, settings: Settings, face: Face) -> Record:
+def record_of(pipe: TextToFace, settings: Settings, face: Face) -> Record:
+    """All it takes to draw a face again."""
     import torch
 
     return Record(
@@ -253,7 +254,7 @@ def _record(pipe: TextToFace, settings: Settings, face: Face) -> Record:
     )
 
 
-def _write_latent(path: Path, face: Face) -> None:
+def write_latent(path: Path, face: Face) -> None:
     """Save w [1, num_ws, w_dim] as NVIDIA's tools do, under the name "w"."""
     with atomic_file(path) as file:
         if path.suffix == ".npz":

@@ -25,6 +25,10 @@ TYPES: Final = {
         "clip": "text2face.encoders.clip:CLIPEncoder",
         "compact": "text2face.encoders.compact:CompactEncoder",
     },
+    "inversion": {
+        "compact": "text2face.inversion.encoder:InversionEncoder",
+        "psp": "text2face.inversion.psp:PSPEncoder",
+    },
     "sampler": {
         "cvae": "text2face.samplers.cvae:CVAESampler",
         "flow": "text2face.samplers.flow:FlowSampler",
@@ -77,7 +81,7 @@ def find_model(source: str | Path | None) -> Path:
 
 
 def load_component(kind: str, folder: Path) -> Any:
-    """Load the generator, encoder or sampler that a folder holds.
+    """Load the generator, encoder, sampler or inversion encoder that a folder holds.
 
     Raises:
         CheckpointError: The folder is missing or damaged, or its type is not known.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from text2face import _train_cli
+from text2face import _edit, _train_cli, _train_inversion
+from text2face._evaluate import evaluate
 from text2face.errors import ArgumentError, OutputError, PromptError, Text2FaceError
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ def cli(context: click.Context) -> None:
 
 @cli.command()
 @click.argument("texts", nargs=-1, metavar="PROMPT...")
-@click.option("--prompts", "file", metavar="FILE", help="Read prompts, one a line; - is stdin.")
+@click.option(
+    "--prompts", "file", metavar="FILE", help="Prompts, one a line (- is stdin), or a .csv."
+)
 @click.option(
     "--from-image",
     type=click.Path(path_type=Path),
@@ -107,6 +110,9 @@ def cli(context: click.Context) -> None:
     help="The generator's number type.  [default: float32]",
 )
 @click.option("--batch-size", type=int, default=1, show_default=True, help="Images at once.")
+@click.option("--tar", is_flag=True, help="Table: WebDataset tar files rather than folders.")
+@click.option("--shard-size", type=int, default=1000, show_default=True, help="Table: images each.")
+@click.option("--duplicates", type=float, help="Table: name images with this cosine to another.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each image.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no list of files.")
 def generate(
@@ -120,18 +126,40 @@ def generate(
     keep: int | None,
     grid: str | None,
     dtype: str | None,
+    tar: bool,
+    shard_size: int,
+    duplicates: float | None,
     **options: Any,
 ) -> None:
     """Draw faces from words.
 
     Each image is saved as OUTDIR/seed0042.png, or OUTDIR/01-the-prompt/seed0042.png if there are
     several prompts, with all it takes to draw it again inside. Prompts know (emphasis),
-    (emphasis:1.3), [less of it] and blends: one AND another.
+    (emphasis:1.3), [less of it] and blends: one AND another. A table, --prompts FILE.csv with a
+    column prompt and perhaps seed, is drawn in shards with a manifest; the same command goes on
+    after a stop, and torchrun shares it out among processes.
     """
     from text2face import provenance
     from text2face._generate import Job, parse_grid, parse_seeds
     from text2face.settings import choose_seeds
 
+    given = {name: options.pop(name) for name in _SETTINGS}
+    given = {name: value for name, value in given.items() if value is not None}
+    if file is not None and file.lower().endswith(".csv"):
+        from text2face import _bulk
+
+        others: dict[str, Any] = {
+            "seeds": seeds,
+            "seed": seed,
+            "num_images": num_images,
+            "keep": keep,
+        }
+        others |= {"candidates": candidates, "grid": grid, "from_image": from_image}
+        others |= {"dtype": dtype, "tar": tar, "shard_size": shard_size, "duplicates": duplicates}
+        if texts:
+            raise ArgumentError("prompts are given beside a table; expected one of them")
+        _stoppable(lambda: _bulk.run(Path(file), given, {**options, **others}))
+        return
     wanted = _texts(texts, file)
     source = None
     if from_image:
@@ -156,11 +184,10 @@ def generate(
     all_seeds, kept = choose_seeds(
         chosen, 1 if num_images is None else num_images, candidates, keep
     )
-    given = {name: options.pop(name) for name in _SETTINGS}
     job = Job(
         texts=wanted,
         source=source,
-        given={name: value for name, value in given.items() if value is not None},
+        given=given,
         seeds=all_seeds,
         random_seed=chosen is None,
         keep=kept,
@@ -168,8 +195,13 @@ def generate(
         dtype=dtype or (source.dtype if source else "float32"),
         **options,
     )
+    _stoppable(job.run)
+
+
+def _stoppable(work: Callable[[], None]) -> None:
+    """Do long work that says what is finished when it is interrupted."""
     try:
-        job.run()
+        work()
     except KeyboardInterrupt as error:
         raise click.exceptions.Exit(_fail(str(error) or "interrupted", INTERRUPTED)) from None
 
@@ -181,12 +213,11 @@ def info(image: Path, as_json: bool) -> None:
     """Show how an image was made; `generate --from-image` draws it again."""
     from text2face import provenance
 
-    for record in provenance.read(image):
-        facts = asdict(record)
+    for facts in provenance.read_facts(image):
         if as_json:
             click.echo(json.dumps(facts))
             continue
-        facts |= facts.pop("settings")
+        facts |= facts.pop("settings", {})
         click.echo(
             "\n".join(f"{name}: {value}" for name, value in facts.items() if value is not None)
         )
@@ -320,3 +351,7 @@ def _fail(message: str, code: int) -> int:
     """Say in one line what went wrong."""
     click.echo(f"text2face: {' '.join(message.split())}", err=True)
     return code
+
+
+for _command in (*_edit.COMMANDS, _train_inversion.train_inversion, evaluate):
+    cli.add_command(_command)

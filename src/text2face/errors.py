@@ -3,6 +3,7 @@
     Text2FaceError
     ├── PromptError       a prompt that cannot be read, or that says nothing the encoder knows
     ├── ArgumentError     a setting out of range or of the wrong type (a ValueError too)
+    ├── InversionError    a picture that cannot become a latent: no face, no encoder, too small
     ├── CheckpointError   weights that are missing, damaged, of another shape, or out of reach
     ├── TrainingError     a training that cannot go on: its numbers are no longer finite
     └── OutputError       a result that cannot be written: folder, existing file, full disk
@@ -15,6 +16,7 @@ from __future__ import annotations
 __all__ = [
     "ArgumentError",
     "CheckpointError",
+    "InversionError",
     "OutputError",
     "PromptError",
     "Text2FaceError",
@@ -32,6 +34,10 @@ class PromptError(Text2FaceError):
 
 class ArgumentError(Text2FaceError, ValueError):
     """A setting out of range or of the wrong type."""
+
+
+class InversionError(Text2FaceError):
+    """A picture that cannot become a latent: no face in it, too small, or nothing to encode it."""
 
 
 class CheckpointError(Text2FaceError):

@@ -5,78 +5,31 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from text2face import _loading, prompts
 from text2face._folders import atomic_file, make_config, make_folder, read_json
+from text2face.editing import operations
+from text2face.editing.axes import LatentAxes, latent_axes
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, PromptError
+from text2face.faces import Face, Output, PipelineConfig, noise, to_pil
 from text2face.generators.base import Generator
+from text2face.inversion.base import LatentEncoder
 from text2face.samplers.base import LatentCritic, LatentSampler
 from text2face.samplers.conditions import check_condition, make_condition
 from text2face.settings import NoiseMode, Settings, check_count, choose_seeds
 
-__all__ = ["Face", "Output", "PipelineConfig", "TextToFace"]
+__all__ = ["Face", "Output", "PipelineConfig", "TextToFace", "noise", "to_pil"]
 
 _KINDS: Final = ("encoder", "sampler", "generator")
-
-
-@dataclass(frozen=True)
-class PipelineConfig:
-    """What a model says about itself in `pipeline.json`."""
-
-    name: str = "unnamed"
-    """Shown in the metadata of its images."""
-    truncation: float = 1.0
-    """The default ψ."""
-    condition: str = "text"
-    """The default way to condition the sampler."""
-    shortlist: int = 1
-    """How many latents are drawn for a face by default, to keep the one nearest to the text."""
-    neutral_prompt: str = prompts.NEUTRAL
-    """A sentence that the encoder knows and that says nothing particular."""
-    negative_weight: float = 0.5
-    """How strongly a negative prompt is subtracted."""
-
-
-@dataclass(frozen=True)
-class Face:
-    """One image and how it came about."""
-
-    image: Image.Image
-    latent: Tensor
-    """w [num_ws, w_dim], truncated, float32 on the CPU."""
-    embedding: Tensor
-    """The prompt's embedding [D], L2-normalised, float32 on the CPU."""
-    prompt: str
-    seed: int
-    score: float
-    """The cosine between the embeddings of the image and of the prompt."""
-
-
-@dataclass(frozen=True)
-class Output:
-    """What `TextToFace` returns: N images, prompt by prompt, seed by seed (or best first)."""
-
-    images: list[Image.Image]
-    latents: Tensor
-    """[N, num_ws, w_dim]."""
-    embeddings: Tensor
-    """The prompts' embeddings [N, D], L2-normalised."""
-    seeds: list[int]
-    scores: list[float]
-    """The cosine between each image's embedding and its prompt's."""
-    unknown_words: list[str]
-    """The words of the prompts that the encoder does not know."""
 
 
 class TextToFace:
@@ -98,6 +51,7 @@ class TextToFace:
         sampler: LatentSampler,
         generator: Generator,
         *,
+        inverter: LatentEncoder | None = None,
         config: PipelineConfig | None = None,
         folder: Path | None = None,
     ) -> None:
@@ -107,25 +61,28 @@ class TextToFace:
             encoder: Text and images → embeddings.
             sampler: Embedding → latent.
             generator: Latent → image.
+            inverter: Image → latent; None if faces come from words alone.
             config: Defaults and the model's name.
             folder: The folder or file that the components were loaded from, if they were.
 
         Raises:
             CheckpointError: The components do not fit together.
         """
-        for what, got, expected in (
-            ("embedding_dim", sampler.embedding_dim, encoder.embedding_dim),
-            ("num_ws", sampler.num_ws, generator.num_ws),
-            ("w_dim", sampler.w_dim, generator.w_dim),
-        ):
+        fits = [("sampler", "embedding_dim", sampler.embedding_dim, encoder.embedding_dim)]
+        for kind, part in (("sampler", sampler), ("inversion encoder", inverter)):
+            if part is not None:
+                fits.append((kind, "num_ws", part.num_ws, generator.num_ws))
+                fits.append((kind, "w_dim", part.w_dim, generator.w_dim))
+        for kind, what, got, expected in fits:
             if got != expected:
                 raise CheckpointError(
-                    f"the sampler's {what} is {got}, expected {expected} from the other "
-                    "components; use a sampler trained for this encoder and generator"
+                    f"the {kind}'s {what} is {got}, expected {expected} from the other "
+                    f"components; use a {kind} trained for this encoder and generator"
                 )
         self.encoder = encoder
         self.sampler = sampler
         self.generator = generator
+        self.inverter = inverter
         self.config = config or PipelineConfig()
         self.folder = folder
         self.device = torch.device("cpu")
@@ -145,6 +102,7 @@ class TextToFace:
         Raises:
             CheckpointError: It is missing, damaged or out of reach.
         """
+        inverter = None
         if source is not None and Path(source).is_file():
             from text2face import _official
 
@@ -157,8 +115,11 @@ class TextToFace:
             own = encoder or _loading.load_component("encoder", folder / "encoder")
             others = (_loading.load_component(kind, folder / kind) for kind in _KINDS[1:])
             components = (own, *others)
+            if (folder / "inversion").is_dir():
+                inverter = _loading.load_component("inversion", folder / "inversion")
         # With another encoder, the files no longer name all the weights.
-        return cls(*components, config=config, folder=None if encoder else folder)
+        kept = None if encoder else folder
+        return cls(*components, inverter=inverter, config=config, folder=kept)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Save the model: `pipeline.json` and a folder for each component.
@@ -168,8 +129,10 @@ class TextToFace:
         """
         target = Path(folder)
         make_folder(target)
-        for kind in _KINDS:
-            component = getattr(self, kind)
+        parts = {kind: getattr(self, kind) for kind in _KINDS}
+        if self.inverter is not None:
+            parts["inversion"] = self.inverter
+        for kind, component in parts.items():
             if not isinstance(component, _loading.Saveable):
                 raise ArgumentError(f"the {kind} has no save_pretrained; expected one that has")
             component.save_pretrained(target / kind)
@@ -192,7 +155,7 @@ class TextToFace:
         if not dtype.is_floating_point:
             raise ArgumentError(f"dtype is {dtype}, expected float32, float16 or bfloat16")
         self.dtype = dtype
-        for component in (self.encoder, self.sampler, self.generator):
+        for component in (self.encoder, self.sampler, self.generator, self.inverter):
             if isinstance(component, nn.Module):
                 component.to(self.device, self._stored if component is self.generator else None)
         return self
@@ -412,15 +375,35 @@ class TextToFace:
         Raises:
             ArgumentError: The latents are of another shape.
         """
+        latents = self.checked_latents(latents).to(self.device, self._stored)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != self._stored):
+            images = self.generator.synthesize(latents, noise_mode)
+        return images.float().clamp(-1, 1)
+
+    def checked_latents(self, latents: Tensor) -> Tensor:
+        """Latents w [N, num_ws, w_dim] as they came.
+
+        Raises:
+            ArgumentError: They are those of another generator.
+        """
         expected = (self.generator.num_ws, self.generator.w_dim)
         if latents.ndim != 3 or latents.shape[1:] != expected:
             raise ArgumentError(
                 f"the latents are {list(latents.shape)}, expected [N, {expected[0]}, {expected[1]}]"
             )
-        latents = latents.to(self.device, self._stored)
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != self._stored):
-            images = self.generator.synthesize(latents, noise_mode)
-        return images.float().clamp(-1, 1)
+        return latents
+
+    @cached_property
+    def latent_axes(self) -> LatentAxes:
+        """The axes along which the generator's latents vary."""
+        return latent_axes(self.generator, self.device)
+
+    encode = operations.encode
+    edit = operations.edit
+    sweep = operations.sweep
+    interpolate = operations.interpolate
+    mix = operations.mix
+    vary = operations.vary
 
     @torch.no_grad()
     def _batch(
@@ -458,14 +441,3 @@ class TextToFace:
         for blend in wanted + unwanted:
             prompts.check_known(blend.text, self.encoder.unknown_words(blend.text))
         return wanted, unwanted
-
-
-def noise(seed: int, dim: int) -> Tensor:
-    """The z of a seed [dim], as everyone who uses StyleGAN draws it."""
-    return torch.from_numpy(np.random.RandomState(seed).randn(dim)).float()
-
-
-def to_pil(images: Tensor) -> list[Image.Image]:
-    """Images [N, 3, H, W] in [-1, 1] → 8-bit RGB pictures."""
-    pixels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu()
-    return [Image.fromarray(picture) for picture in pixels.numpy()]

@@ -24,7 +24,17 @@ from text2face._folders import atomic_file
 from text2face.errors import ArgumentError
 from text2face.settings import Settings, check_count, check_seed
 
-__all__ = ["DIGITAL_SOURCE_TYPE", "Record", "read", "write", "write_sheet"]
+__all__ = [
+    "DIGITAL_SOURCE_TYPE",
+    "Record",
+    "encode",
+    "read",
+    "read_facts",
+    "write",
+    "write_content",
+    "write_sheet",
+    "xmp",
+]
 
 DIGITAL_SOURCE_TYPE: Final = (
     "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -72,7 +82,7 @@ def write(path: Path, image: Image.Image, record: Record) -> None:
     Raises:
         OutputError: It cannot be written.
     """
-    _save(path, image, _parameters(record, image.size), asdict(record))
+    write_content(path, image, _parameters(record, image.size), asdict(record))
 
 
 def write_sheet(path: Path, image: Image.Image, records: Sequence[Record]) -> None:
@@ -82,15 +92,37 @@ def write_sheet(path: Path, image: Image.Image, records: Sequence[Record]) -> No
         OutputError: It cannot be written.
     """
     prompts = "; ".join(dict.fromkeys(record.prompt for record in records))
-    _save(path, image, prompts, {"contact_sheet": [asdict(record) for record in records]})
+    write_content(path, image, prompts, {"contact_sheet": [asdict(record) for record in records]})
 
 
 def read(path: Path) -> list[Record]:
     """Read the record of an image, or the records of a contact sheet.
 
     Raises:
+        ArgumentError: The file is missing, no PNG, says nothing about its making, or was edited.
+    """
+    content = _content(path)
+    if "edited" in content:
+        raise ArgumentError(
+            f"{path} was edited, and words and seed alone do not make it; expected a picture as it "
+            "was drawn; `text2face edit` goes on from this one"
+        )
+    return _records(path, content)
+
+
+def read_facts(path: Path) -> list[dict[str, Any]]:
+    """What an image says about its making: a record for each face, or what was done to edit it.
+
+    Raises:
         ArgumentError: The file is missing, no PNG, or says nothing about its making.
     """
+    content = _content(path)
+    if "edited" in content:
+        return [{name: value for name, value in content.items() if name != "latent"}]
+    return [asdict(record) for record in _records(path, content)]
+
+
+def _content(path: Path) -> dict[str, Any]:
     try:
         with Image.open(path, formats=["PNG"]) as image:
             text = getattr(image, "text", {}).get(_CHUNK)
@@ -106,14 +138,27 @@ def read(path: Path) -> list[Record]:
         )
     try:
         content = json.loads(text)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise _damaged(path)
+    return content
+
+
+def _records(path: Path, content: Mapping[str, Any]) -> list[Record]:
+    try:
         if "contact_sheet" in content:
             return [_record(values) for values in content["contact_sheet"]]
         return [_record(content)]
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise ArgumentError(
-            f"the text2face chunk of {path} is damaged or of another version; expected the JSON "
-            "that text2face wrote"
-        ) from None
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> ArgumentError:
+    return ArgumentError(
+        f"the text2face chunk of {path} is damaged or of another version; expected the JSON that "
+        "text2face wrote"
+    )
 
 
 def _record(values: Mapping[str, Any]) -> Record:
@@ -149,12 +194,39 @@ def _parameters(record: Record, size: tuple[int, int]) -> str:
     return "\n".join(lines)
 
 
-def _save(path: Path, image: Image.Image, parameters: str, content: Mapping[str, Any]) -> None:
+def xmp() -> str:
+    """The XMP packet that marks a picture as made by an algorithm."""
+    return _XMP
+
+
+def write_content(
+    path: Path, image: Image.Image, parameters: str, content: Mapping[str, Any]
+) -> None:
+    """Save an image that says anything else about its making, whole or not at all.
+
+    Args:
+        path: A PNG.
+        image: The picture.
+        parameters: The text that other tools show.
+        content: JSON values.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    with atomic_file(path) as file:
+        file.write(_png(image, parameters, content))
+
+
+def encode(image: Image.Image, record: Record) -> bytes:
+    """The PNG of an image with its record, as `write` writes it."""
+    return _png(image, _parameters(record, image.size), asdict(record))
+
+
+def _png(image: Image.Image, parameters: str, content: Mapping[str, Any]) -> bytes:
     info = PngInfo()
     info.add_itxt("parameters", parameters)
     info.add_itxt(_CHUNK, json.dumps(content))
     info.add_itxt("XML:com.adobe.xmp", _XMP)
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", pnginfo=info)
-    with atomic_file(path) as file:
-        file.write(buffer.getvalue())
+    return buffer.getvalue()

@@ -11,8 +11,8 @@ from benchmarks import faces
 from benchmarks import samplers as comparison
 from recipes import train_sampler
 from recipes.faces.attributes import DETAILS, LABELS
-from recipes.train_judge import Judge, JudgeConfig
 from tests import tiny
+from text2face.evaluation.judge import Judge, JudgeConfig
 from text2face.samplers.cvae import CVAESampler
 
 
@@ -64,7 +64,7 @@ def test_variants_are_compared(model: Path, data: Path, monkeypatch: pytest.Monk
     prompts = [{"prompt": "old man with a hat", "labels": {"gender": "male", "age": "old"}}]
     (data / "prompts.json").write_text(json.dumps(prompts))
     monkeypatch.setattr(faces, "EVERYDAY", data / "prompts.json")
-    judge = Judge(JudgeConfig(resolution=32, width=8, feature_dim=16))
+    judge = Judge(JudgeConfig(LABELS, resolution=32, width=8, feature_dim=16))
     judge.save_pretrained(data / "judge")
     arguments = ["--model", model, "--judge", data / "judge", "--train", data, "--test", data]
     arguments += ["--work", data / "work", "--variants", "plain", "--conditions", "text,shift+pull"]

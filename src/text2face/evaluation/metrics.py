@@ -1,13 +1,27 @@
-"""Distances between sets of feature vectors, and the spread of labels."""
+"""Sets of feature vectors and labels → numbers; all in float64."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from text2face.errors import ArgumentError
 
-__all__ = ["entropy", "entropy_spread", "frechet_distance", "kernel_distance"]
+__all__ = [
+    "Manifolds",
+    "entropy",
+    "entropy_spread",
+    "frechet_distance",
+    "kernel_distance",
+    "manifolds",
+    "mean_distance",
+    "r_precision",
+]
+
+_ROWS: Final = 1024  # of a matrix of distances that are in memory at once
 
 
 def frechet_distance(first: ArrayLike, second: ArrayLike) -> float:
@@ -78,6 +92,102 @@ def kernel_distance(
     return total / subsets
 
 
+@dataclass(frozen=True)
+class Manifolds:
+    """How two sets of samples cover each other, 0 to 1 (density may exceed 1)."""
+
+    precision: float
+    """The share of made samples that lie among the real ones (arXiv 1904.06991)."""
+    recall: float
+    """The share of real samples that lie among the made ones (arXiv 1904.06991)."""
+    density: float
+    """In how many real neighbourhoods a made sample lies, over k (arXiv 2002.09797)."""
+    coverage: float
+    """The share of real neighbourhoods with a made sample in them (arXiv 2002.09797)."""
+
+
+def manifolds(real: ArrayLike, made: ArrayLike, *, neighbours: int = 5) -> Manifolds:
+    """Precision and recall (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020).
+
+    The neighbourhood of a sample is the ball that reaches to its k-th nearest neighbour in its own
+    set.
+
+    Args:
+        real: Features [N, D], N above `neighbours`.
+        made: Features [M, D], M above `neighbours`.
+        neighbours: k; 3 in the first paper, 5 in the second.
+
+    Raises:
+        ArgumentError: The shapes do not fit, a value is not finite, or there are too few samples.
+    """
+    a, b = _features(real, made)
+    if not 1 <= neighbours < min(len(a), len(b)):
+        raise ArgumentError(
+            f"neighbours is {neighbours} for {len(a)} and {len(b)} features, expected from 1 to "
+            "fewer than there are"
+        )
+    real_radii, made_radii = _radii(a, neighbours), _radii(b, neighbours)
+    inside = np.zeros(len(b))
+    real_seen, covered = [], []
+    for start in range(0, len(a), _ROWS):
+        distances = _distances(a[start : start + _ROWS], b)
+        balls = distances <= real_radii[start : start + _ROWS, None]
+        inside += balls.sum(axis=0)
+        covered.append(balls.any(axis=1))
+        real_seen.append((distances <= made_radii).any(axis=1))
+    return Manifolds(
+        precision=float((inside > 0).mean()),
+        recall=float(np.concatenate(real_seen).mean()),
+        density=float(inside.mean() / neighbours),
+        coverage=float(np.concatenate(covered).mean()),
+    )
+
+
+def mean_distance(features: ArrayLike) -> float:
+    """The mean Euclidean distance of two different ones of features [N, D]; NaN if N is 1."""
+    points = np.asarray(features, dtype=np.float64)
+    if len(points) < 2:
+        return float("nan")
+    total = sum(
+        np.sqrt(_distances(points[i : i + _ROWS], points)).sum()
+        for i in range(0, len(points), _ROWS)
+    )
+    return float(total / (len(points) * (len(points) - 1)))
+
+
+def r_precision(
+    images: ArrayLike, texts: ArrayLike, *, candidates: int = 100, rank: int = 1, seed: int = 0
+) -> float:
+    """How often an image's own text is among the `rank` nearest (Xu et al. 2018, arXiv 1711.10485).
+
+    Each image is held against its own text and `candidates` - 1 others, drawn at random from those
+    that are not equal to it.
+
+    Args:
+        images: Unit embeddings [N, D].
+        texts: Unit embeddings [N, D]; text i belongs to image i.
+        candidates: Texts that an image chooses from, at most N.
+        rank: How near the own text has to be.
+        seed: Of the choice of others.
+
+    Raises:
+        ArgumentError: The shapes do not fit, or a value is not finite.
+    """
+    a, b = _features(images, texts)
+    if len(a) != len(b) or candidates < 2 or rank < 1:
+        raise ArgumentError(
+            f"{len(a)} images, {len(b)} texts, {candidates} candidates, rank {rank}; expected as "
+            "many images as texts, candidates from 2 and rank from 1"
+        )
+    random = np.random.RandomState(seed)
+    found = 0
+    for image, text in zip(a, b, strict=True):
+        others = b[~np.isclose(b, text).all(axis=1)]
+        chosen = random.choice(len(others), min(candidates - 1, len(others)), replace=False)
+        found += int((others[chosen] @ image >= text @ image).sum() < rank)
+    return found / len(a)
+
+
 def entropy(labels: ArrayLike, classes: int) -> float:
     """The entropy in nats of labels [N], class numbers, negative where unknown; NaN if all are."""
     numbers = np.asarray(labels, dtype=np.int64)
@@ -115,6 +225,23 @@ def _features(
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise ArgumentError("the features hold NaN or infinity, expected finite numbers")
     return a, b
+
+
+def _distances(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Squared Euclidean distances [N, M]."""
+    squares = np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1) - 2 * a @ b.T
+    distances: NDArray[np.float64] = squares.clip(min=0)
+    return distances
+
+
+def _radii(points: NDArray[np.float64], neighbours: int) -> NDArray[np.float64]:
+    """The squared distance from each point to its k-th nearest other one [N]."""
+    # The point itself is the nearest of all.
+    parts = [
+        np.partition(_distances(points[i : i + _ROWS], points), neighbours, axis=1)[:, neighbours]
+        for i in range(0, len(points), _ROWS)
+    ]
+    return np.concatenate(parts)
 
 
 def _covariance_root(features: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -292,6 +292,22 @@ class FastText2StyleGANSampler(SavedSampler):
         posterior: tuple[Tensor, Tensor] = self.posterior(pixels, embedding.float())
         return posterior
 
+    def infer_pictures(self, images: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """The same for embeddings of any length, as `sample` takes them.
+
+        Args:
+            images: [N, 3, H, W] in [-1, 1], any size.
+            embedding: [N, D].
+
+        Returns:
+            μ and log σ², [N, z_dim] each.
+
+        Raises:
+            ArgumentError: The shapes do not fit.
+        """
+        embedding = F.normalize(embedding.float(), dim=-1) * self.config.embedding_norm
+        return self.infer(images, embedding)
+
     def _check(self, embedding: Tensor, other: Tensor, expected: tuple[str, int | None]) -> None:
         name, size = expected
         if (

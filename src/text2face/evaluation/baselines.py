@@ -1,4 +1,4 @@
-"""What text-made faces are held against: the best render there is, and a search for each prompt."""
+"""What text-made faces are held against: the best picture there is, and a search per prompt."""
 
 from __future__ import annotations
 
@@ -9,22 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.measures import Renders
-from text2face import TextToFace
+from text2face.pipeline import TextToFace
+
+__all__ = ["optimise", "retrieve"]
 
 
-@torch.inference_mode()
-def embed_renders(pipe: TextToFace, renders: Renders, count: int) -> Tensor:
-    """The embeddings [count, D] of the first renders."""
-    rows = range(min(count, len(renders.pictures)))
-    parts = [pipe.encoder.encode_image(images) for images in renders.images(rows)]
-    return F.normalize(torch.cat(parts).float(), dim=1)
-
-
-def retrieve(renders: Renders, bank: Tensor, embeddings: Tensor) -> Iterator[Tensor]:
-    """For each text embedding [N, D], the render that is nearest to it in the bank [B, D]."""
-    rows = [int((bank @ embedding).argmax()) for embedding in embeddings]
-    yield from renders.images(rows)
+def retrieve(bank: Tensor, embeddings: Tensor) -> list[int]:
+    """For each text embedding [N, D], the row of the nearest image in the bank [B, D]."""
+    return [int((bank @ embedding).argmax()) for embedding in embeddings]
 
 
 def optimise(
@@ -40,6 +32,17 @@ def optimise(
 
     From the mean latent, Adam minimises 1 - cos(E(G(w)), e) + λ‖w - w̄‖², w free in each layer,
     with the learning rate's rise and fall of the official code.
+
+    Args:
+        pipe: Its encoder and generator are used.
+        embeddings: [N, D], L2-normalised.
+        steps: For each image.
+        learning_rate: The highest.
+        distance_weight: λ.
+        batch_size: Images at once; each is still searched on its own.
+
+    Returns:
+        Batches of images [n, 3, H, W] in [-1, 1].
     """
     start = pipe.generator.mean_latent.expand(pipe.generator.num_ws, -1)
     for first in range(0, len(embeddings), batch_size):

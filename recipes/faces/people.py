@@ -1,0 +1,78 @@
+"""Several pictures of one person: what a face is stays, what it does and wears changes.
+
+Hair, facial hair, expression, pose, gaze, light, background and everything worn are those of
+another face of the same gender and age, so that they suit each other. Bones, features, skin and
+eyes stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recipes.faces.identity import Identity, identity
+from recipes.faces.renderer import Renderer
+from text2face._folders import atomic_file, make_folder
+
+SEED_PEOPLE: Final = 20242
+SHARD: Final = 100  # people
+CHANGING: Final = (
+    "expression", "expression_strength", "mouth_detail", "brow_lift", "yaw", "pitch", "roll",
+    "gaze_at_camera", "gaze_yaw", "gaze_pitch", "gloss", "hair", "hair_color", "bun", "bangs",
+    "mirrored_hair", "hair_length", "hair_volume", "curl", "facial_hair", "beard_length", "glasses",
+    "frame_shape", "frame_color", "frame_thickness", "black_lenses", "hat", "hat_color", "makeup",
+    "lipstick", "eyeshadow", "wears_eyeshadow", "earrings", "gold_earrings", "suit",
+    "clothes_color", "background", "background_slope", "vignette", "light", "light_azimuth",
+    "light_azimuth_shift", "light_elevation", "light_warmth", "rim_light",
+)  # fmt: skip
+
+
+def views(person: int, number: int, seed: int = SEED_PEOPLE) -> Iterator[Identity]:
+    """The first `number` pictures of a person; the same for the same seed."""
+    who = identity(person, seed)
+    looks = (identity(index, seed + 1) for index in count(person * 1000))
+    fitting = (look for look in looks if (look.gender, look.age) == (who.gender, who.age))
+    for _, look in zip(range(number), fitting, strict=False):
+        yield replace(who, **{name: getattr(look, name) for name in CHANGING})
+
+
+def write_people(
+    folder: Path,
+    people: int,
+    number: int,
+    size: int = 128,
+    seed: int = SEED_PEOPLE,
+    cache: Path | None = None,
+) -> Iterator[int]:
+    """Render `number` pictures of each person, shard by shard; yields how many people each adds.
+
+    Shards that are there already are kept, and each appears whole or not at all.
+    """
+    make_folder(folder)
+    renderer: Renderer | None = None
+    for start in range(0, people, SHARD):
+        path = folder / f"seed{seed}-{number}x{size}-{start:06d}.npy"
+        several = range(start, min(start + SHARD, people))
+        if not path.exists():
+            renderer = renderer or Renderer(cache)
+            drawn = [
+                np.stack([renderer.render(face, size) for face in views(person, number, seed)])
+                for person in several
+            ]
+            with atomic_file(path) as file:
+                np.save(file, np.stack(drawn))
+        yield len(several)
+
+
+def read_people(
+    folder: Path, people: int, number: int, size: int = 128, seed: int = SEED_PEOPLE
+) -> NDArray[np.uint8]:
+    """Pictures uint8 [people, number, size, size, 3]."""
+    names = [f"seed{seed}-{number}x{size}-{start:06d}.npy" for start in range(0, people, SHARD)]
+    return np.concatenate([np.load(folder / name) for name in names])[:people]

@@ -1,0 +1,134 @@
+"""Train the inversion encoder of the bundled generator, on its samples and on renders; it resumes.
+
+A render is known by its parameters, and the latents of the bundled generator are nearly linear in
+them (`recipes.generator.latents`). That map is found again by least squares from identities alone:
+z → latent by the mapping network, z → parameters by the renderer's rules; no image takes part.
+So every render of the data set has a latent to be learnt from.
+
+    python -m recipes.train_inversion --minutes 7 --out src/text2face/bundled/inversion
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from recipes.generator.mapping import draw_parameters, normals
+from text2face._loading import load_component
+from text2face.generators.base import Generator
+from text2face.inversion.encoder import InversionEncoder
+from text2face.inversion.training import (
+    InversionData,
+    InversionTraining,
+    Report,
+    draw_data,
+    train_inversion,
+)
+
+BUNDLED = Path("src/text2face/bundled")
+
+
+@torch.no_grad()
+def fit_latents(generator: Generator, parameters: NDArray[np.float16], identities: int) -> Tensor:
+    """Renderer parameters [N, P] → their latents [N, w_dim], by least squares."""
+    known = np.concatenate([draw_parameters(s) for s in range(0, identities, 1000)])[:identities]
+    z = normals(identities).float()
+    w = torch.cat([generator.map(part)[:, 0] for part in z.split(500)])
+
+    def extended(rows: NDArray[np.float16]) -> Tensor:
+        values = torch.from_numpy(rows.astype(np.float32))
+        return torch.cat([values, torch.ones(len(rows), 1)], dim=1)
+
+    x = extended(known).double()
+    # gelsd copes with choices that exclude each other, and so with columns that depend.
+    solution = torch.linalg.lstsq(x, w.double(), rcond=1e-5, driver="gelsd").solution.float()
+    return torch.cat([extended(part) @ solution for part in np.array_split(parameters, 10)])
+
+
+def read_renders(folder: Path, generator: Generator, identities: int) -> InversionData:
+    """A folder of rendered faces, with the latent of each."""
+    images = np.load(folder / "images.npy", mmap_mode="r")
+    parameters = np.load(folder / "parameters.npy")[: len(images)]
+    return InversionData(images, fit_latents(generator, parameters, identities).half())
+
+
+def train_with_progress(
+    generator: Generator,
+    sources: list[InversionData],
+    config: InversionTraining,
+    critic: object,
+    judge: object,
+    checkpoint: Path | None,
+) -> InversionEncoder:
+    """Train under a progress bar."""
+    with tqdm(total=100, desc="train", bar_format="{l_bar}{bar}| {elapsed} {postfix}") as bar:
+
+        def report(progress: Report) -> None:
+            bar.n = round(100 * progress.share)
+            if progress.step % 20 == 0 or progress.share == 1:
+                bar.set_postfix_str(
+                    f"step {progress.step}, error {progress.error:.3f}, "
+                    f"{progress.images_per_second:.0f} images/s"
+                )
+
+        return train_inversion(
+            generator,
+            sources,
+            config,
+            critic=critic,  # type: ignore[arg-type]
+            judge=judge,  # type: ignore[arg-type]
+            checkpoint=checkpoint,
+            on_step=report,
+        )
+
+
+@click.command(help=__doc__)
+@click.option("--model", type=Path, default=BUNDLED, show_default=True)
+@click.option("--renders", type=Path, default=Path("data/train"), show_default=True)
+@click.option("--out", type=Path, default=BUNDLED / "inversion", show_default=True)
+@click.option("--work", type=Path, default=Path("data/inversion"), show_default=True)
+@click.option("--samples", type=click.IntRange(1), default=4000, show_default=True)
+@click.option("--identities", type=click.IntRange(1000), default=6000, show_default=True)
+@click.option("--minutes", type=float, default=7.0, show_default=True)
+@click.option("--image-share", type=float, default=0.25, show_default=True)
+@click.option("--batch-size", type=int, default=64, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+def main(
+    model: Path,
+    renders: Path,
+    out: Path,
+    work: Path,
+    samples: int,
+    identities: int,
+    minutes: float,
+    image_share: float,
+    batch_size: int,
+    seed: int,
+) -> None:
+    generator, sampler, encoder = (
+        load_component(kind, model / kind) for kind in ("generator", "sampler", "encoder")
+    )
+    sources = []
+    if renders.is_dir():
+        sources.append(read_renders(renders, generator, identities))
+    with tqdm(total=samples, desc="samples", unit="image") as bar:
+        sources.append(
+            draw_data(generator, samples, seed, on_batch=lambda made: bar.update(made - bar.n))
+        )
+    config = InversionTraining(
+        minutes=minutes, image_share=image_share, batch_size=batch_size, seed=seed
+    )
+    checkpoint = work / "checkpoint.pt"
+    made = train_with_progress(generator, sources, config, sampler, encoder, checkpoint)
+    made.save_pretrained(out)
+    click.echo(f"saved {out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""What every way to edit keeps to, and where they are found by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from torch import Tensor
+
+from text2face.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from text2face.pipeline import TextToFace
+
+__all__ = ["METHODS", "EditMethod", "Subject", "check_method"]
+
+METHODS: Final[Mapping[str, str]] = {
+    "posterior": "text2face.editing.posterior:change",
+    "direction": "text2face.editing.directions:change",
+    "channels": "text2face.editing.channels:change",
+    "optimise": "text2face.editing.optimise:change",
+}
+"""The ways to edit, each with its function."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A face and what it should become."""
+
+    latent: Tensor
+    """w [1, num_ws, w_dim], float32."""
+    seen: Tensor
+    """The embedding of its image [1, D], L2-normalised."""
+    wanted: Tensor
+    """The embedding of the words [1, D], L2-normalised."""
+    source: Tensor | None
+    """The embedding of the words that describe what is to change [1, D]; None if none were said."""
+
+
+class EditMethod(Protocol):
+    """A way to edit."""
+
+    def __call__(self, pipe: TextToFace, subject: Subject, **settings: Any) -> Tensor:
+        """The change of w at strength 1: [1, num_ws, w_dim].
+
+        Raises:
+            ArgumentError: The pipeline lacks what this way needs, or a setting is unknown.
+        """
+        ...
+
+
+def check_method(name: str) -> Callable[..., Tensor]:
+    """The way to edit of that name.
+
+    Raises:
+        ArgumentError: There is none.
+    """
+    if name not in METHODS:
+        raise ArgumentError(f"method is {name!r}, expected one of {', '.join(METHODS)}")
+    module, function = METHODS[name].split(":")
+    method: Callable[..., Tensor] = getattr(import_module(module), function)
+    return method

@@ -1,0 +1,319 @@
+"""What `TextToFace` does with faces that exist already: its methods, as functions of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from text2face.editing.base import Subject, check_method
+from text2face.editing.records import recall
+from text2face.errors import ArgumentError, InversionError
+from text2face.faces import Face, noise, to_pil, to_tensor
+from text2face.inversion.optimisation import InversionProgress, OptimisationConfig, optimise
+from text2face.settings import NoiseMode, check_count, check_seed
+
+if TYPE_CHECKING:
+    from text2face.pipeline import TextToFace
+
+FaceLike = Image.Image | Face | Tensor
+"""A picture, a face that the pipeline made, or a latent w [num_ws, w_dim]."""
+
+MAX_STRENGTH: Final = 3.0
+NO_SEED: Final = -1
+
+
+@torch.no_grad()
+def encode(pipe: TextToFace, image: Image.Image | Tensor) -> Tensor:
+    """Find the latent of a picture.
+
+    That of a picture that these weights made is drawn again from what it says about itself;
+    any other goes through the inversion encoder.
+
+    Args:
+        pipe: The model.
+        image: A picture, or an image [1, 3, H, W] in [-1, 1]; a photo needs to be aligned
+            first (`text2face.inversion.align`).
+
+    Returns:
+        w [1, num_ws, w_dim], float32 on the CPU.
+
+    Raises:
+        InversionError: The model has no inversion encoder.
+        ArgumentError: It is no image.
+    """
+    if isinstance(image, Image.Image):
+        known = recall(pipe, image)
+        if known is not None:
+            return pipe.checked_latents(known).float().cpu()
+        pixels = to_tensor(image)
+    else:
+        pixels = image[None] if image.ndim == 3 else image
+        if pixels.ndim != 4 or pixels.shape[:2] != (1, 3) or 0 in pixels.shape:
+            raise ArgumentError(
+                f"the image is {list(image.shape)}, expected [1, 3, H, W] in [-1, 1] or a picture"
+            )
+    if pipe.inverter is None:
+        raise InversionError(
+            f"the model {pipe.config.name} has no inversion encoder, and the picture does not say "
+            "how this model made it; expected a folder inversion/ in the model; train one with "
+            "`text2face train --task inversion`, or pass a picture that this model drew"
+        )
+    return pipe.inverter.encode(pixels.to(pipe.device)).float().cpu()
+
+
+def latent_of(pipe: TextToFace, face: FaceLike) -> Tensor:
+    """The latent w [1, num_ws, w_dim], float32 on the CPU, of anything that is a face.
+
+    Raises:
+        ArgumentError: It is none, or a latent of another generator.
+        InversionError: It is a picture of something else, and there is no encoder.
+    """
+    if isinstance(face, Image.Image):
+        return encode(pipe, face)
+    latent = face.latent if isinstance(face, Face) else face
+    if not isinstance(latent, Tensor):
+        raise ArgumentError(
+            f"the face is a {type(face).__name__}, expected a picture, a Face or a latent"
+        )
+    latent = latent[None] if latent.ndim == 2 else latent
+    if len(latent) != 1 or not bool(latent.isfinite().all()):
+        raise ArgumentError(
+            f"the latent is {list(latent.shape)}, expected one finite [num_ws, w_dim]"
+        )
+    return pipe.checked_latents(latent).float().cpu()
+
+
+def refine(
+    pipe: TextToFace,
+    image: Image.Image,
+    start: Tensor,
+    *,
+    steps: int,
+    on_step: Callable[[InversionProgress], object] = lambda progress: None,
+) -> Tensor:
+    """A latent w [1, num_ws, w_dim] brought nearer to a picture by optimisation from `start`."""
+    spread = pipe.latent_axes.up.square().sum(dim=0).sqrt()
+    found = optimise(
+        pipe.generator,
+        to_tensor(image).to(pipe.device),
+        start.to(pipe.device),
+        spread.to(pipe.device),
+        encoder=pipe.encoder,
+        config=OptimisationConfig(steps=steps),
+        on_step=on_step,
+    )
+    return found.latents.float().cpu()
+
+
+@torch.no_grad()
+def face_of(
+    pipe: TextToFace,
+    latent: Tensor,
+    prompt: str = "",
+    seed: int = NO_SEED,
+    embedding: Tensor | None = None,
+    noise_mode: NoiseMode = "const",
+) -> Face:
+    """Draw the face of a latent w [1, num_ws, w_dim]; its score is the cosine to `embedding`."""
+    images = pipe.decode(latent, noise_mode)
+    seen = F.normalize(pipe.encoder.encode_image(images).float(), dim=1).cpu()
+    wanted = seen[0] if embedding is None else embedding.cpu()
+    score = float(seen[0] @ wanted)
+    return Face(to_pil(images)[0], latent[0].float().cpu(), wanted, prompt, seed, score)
+
+
+@torch.no_grad()
+def edit(
+    pipe: TextToFace,
+    face: FaceLike,
+    prompt: str,
+    *,
+    strength: float = 1.0,
+    method: str = "posterior",
+    source: str | None = None,
+    lock: float = 0.0,
+    **settings: Any,
+) -> Face:
+    """Change a face as words say, and leave the rest.
+
+    Args:
+        pipe: The model.
+        face: A picture, a `Face` or a latent w [num_ws, w_dim].
+        prompt: What it should show, in the syntax of `text2face.prompts`.
+        strength: From -3 to 3; 0 is exactly the original, 1 what the words ask for.
+        method: "posterior", "direction", "channels" or "optimise" (docs/editing.md).
+        source: What is there instead now, such as "a face with a beard"; None = anything.
+        lock: From 0 to 1; leave out changes along axes of the latents that are smaller than this
+            share of the largest, so that the face stays more itself.
+        **settings: What the method takes besides.
+
+    Returns:
+        The edited face; its score is the cosine to the prompt.
+
+    Raises:
+        PromptError: The prompt cannot be read, or the encoder knows no word of it.
+        ArgumentError: A setting is out of range, or the model lacks what the method needs.
+        InversionError: A picture, and the model has no inversion encoder.
+    """
+    how: dict[str, Any] = {"method": method, "source": source, "lock": lock}
+    (edited,) = sweep(pipe, face, prompt, [strength], **how, **settings)
+    return edited
+
+
+def change_of(
+    pipe: TextToFace,
+    latent: Tensor,
+    embedding: Tensor,
+    *,
+    method: str = "posterior",
+    source: str | None = None,
+    **settings: Any,
+) -> Tensor:
+    """The change of w at strength 1 that words ask for: [1, num_ws, w_dim] on the CPU."""
+    make = check_method(method)
+    latent = latent.to(pipe.device)
+    seen = F.normalize(pipe.encoder.encode_image(pipe.decode(latent)).float(), dim=1)
+    if source is None and getattr(pipe.sampler, "bank", None) is None:
+        source = pipe.config.neutral_prompt
+    words = None if source is None else pipe.embed(source)[None].to(pipe.device)
+    subject = Subject(latent, seen, embedding[None].to(pipe.device), words)
+    try:
+        change = make(pipe, subject, **settings)
+    except TypeError as error:
+        if "unexpected keyword" not in str(error):
+            raise
+        raise ArgumentError(f"method {method!r} has no such setting: {error}") from None
+    return change.float().cpu()
+
+
+def locked(pipe: TextToFace, change: Tensor, lock: float) -> Tensor:
+    """Leave out what is small in a change [1, num_ws, w_dim], axis by axis.
+
+    StyleCLIP's threshold (arXiv 2103.17249, section 6), along the principal axes of latents: a
+    change of many axes by a little is the drift of who it is, not what was asked for.
+    """
+    check_number("lock", lock, 0, 1)
+    axes = pipe.latent_axes
+    codes = change @ axes.down
+    kept = codes.abs() >= lock * codes.abs().amax(dim=-1, keepdim=True)
+    return (codes * kept) @ axes.up
+
+
+def interpolate(pipe: TextToFace, a: FaceLike, b: FaceLike, steps: int = 8) -> list[Face]:
+    """Faces on the way from one to another, in equal steps of w, both ends included."""
+    check_count("steps", steps, least=2, most=10_000)
+    start, end = latent_of(pipe, a), latent_of(pipe, b)
+    shares = torch.linspace(0, 1, steps)
+    return [face_of(pipe, torch.lerp(start, end, float(share))) for share in shares]
+
+
+def mix(pipe: TextToFace, a: FaceLike, b: FaceLike, layers: str | Sequence[int] = "coarse") -> Face:
+    """Style mixing (arXiv 1812.04948, section 3.1): face `a` with some layers of `b`.
+
+    Args:
+        pipe: The model.
+        a: The face to change.
+        b: The face that gives layers.
+        layers: "coarse" (0 to 3), "middle" (4 to 7), "fine" (8 on), numbers such as "0-3,8", or a
+            list of numbers.
+
+    Raises:
+        ArgumentError: There are no such layers, or a face is none.
+    """
+    rows = parse_layers(layers, pipe.generator.num_ws)
+    latent = latent_of(pipe, a).clone()
+    latent[:, rows] = latent_of(pipe, b)[:, rows]
+    return face_of(pipe, latent)
+
+
+def parse_layers(layers: str | Sequence[int], num_ws: int) -> list[int]:
+    """Layers by name (coarse, middle, fine), by ranges such as "0-3,8", or as numbers.
+
+    Raises:
+        ArgumentError: There are no such layers.
+    """
+    thirds = {"coarse": range(min(4, num_ws)), "middle": range(4, min(8, num_ws))}
+    thirds["fine"] = range(8, num_ws)
+    rows: list[int] = []
+    try:
+        if isinstance(layers, str):
+            for part in layers.split(","):
+                name = part.strip()
+                if name in thirds:
+                    rows += thirds[name]
+                else:
+                    first, _, last = name.partition("-")
+                    rows += range(int(first), int(last or first) + 1)
+        else:
+            rows = [int(layer) for layer in layers]
+    except (ValueError, TypeError):
+        rows = []
+    if not rows or not all(0 <= row < num_ws for row in rows):
+        raise ArgumentError(
+            f"layers is {layers!r}, expected coarse, middle, fine or numbers from 0 to "
+            f"{num_ws - 1} such as 0-3,8"
+        )
+    return sorted(set(rows))
+
+
+@torch.no_grad()
+def vary(pipe: TextToFace, face: FaceLike, seed: int = 0, amount: float = 0.3) -> Face:
+    """Another face like this one: turned by `amount` (0 to 1) towards that of a seed."""
+    check_seed(seed)
+    check_number("amount", amount, 0, 1)
+    latent = latent_of(pipe, face)
+    axes = pipe.latent_axes
+    drawn = noise(seed, axes.up.shape[0])
+    code = (latent[:, 0] - axes.mean) @ axes.down
+    # On the sphere between the face and another, so that both are as likely.
+    turned = math.cos(amount * math.pi / 2) * code + math.sin(amount * math.pi / 2) * drawn
+    varied = latent + ((turned - code) @ axes.up)[:, None] if amount else latent
+    prompt = face.prompt if isinstance(face, Face) else ""
+    wanted = face.embedding if isinstance(face, Face) else None
+    return face_of(pipe, varied, prompt, seed, wanted)
+
+
+@torch.no_grad()
+def sweep(
+    pipe: TextToFace,
+    face: FaceLike,
+    prompt: str,
+    strengths: Sequence[float],
+    *,
+    method: str = "posterior",
+    source: str | None = None,
+    lock: float = 0.0,
+    **settings: Any,
+) -> list[Face]:
+    """The same edit at several strengths, whose change is found once; see `edit`."""
+    if not strengths:
+        raise ArgumentError("no strengths; expected at least one number")
+    for strength in strengths:
+        check_number("strength", strength, -MAX_STRENGTH, MAX_STRENGTH)
+    latent = latent_of(pipe, face)
+    embedding = pipe.embed(prompt)
+    change = change_of(pipe, latent, embedding, method=method, source=source, **settings)
+    if lock:
+        change = locked(pipe, change, lock)
+    seed = face.seed if isinstance(face, Face) else NO_SEED
+    return [
+        face_of(pipe, latent + s * change if s else latent, prompt, seed, embedding)
+        for s in strengths
+    ]
+
+
+def check_number(name: str, value: object, least: float, most: float) -> None:
+    """Check a finite number within bounds.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not least <= value <= most:  # type: ignore[operator]
+        raise ArgumentError(f"{name} is {value!r}, expected a number from {least:g} to {most:g}")

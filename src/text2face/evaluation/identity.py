@@ -1,0 +1,117 @@
+"""Whose face is it? A network that tells people apart, whatever they do and wear.
+
+`recipes/train_identity.py` trains one on several renders of each of many people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from text2face._folders import CONFIG_NAME, make_config, read_config, write_folder
+from text2face.errors import ArgumentError, CheckpointError
+from text2face.evaluation.judge import (
+    Residual,
+    convolution,
+    load_frozen,
+    resize,
+    round_to_bytes,
+    stored,
+)
+
+__all__ = ["IdentityConfig", "IdentityNetwork"]
+
+TYPE: Final = "identity"
+
+
+@dataclass(frozen=True)
+class IdentityConfig:
+    """The shape of an identity network, and how to read its cosines."""
+
+    resolution: int = 128
+    """Pictures are resized to this side; a multiple of 32."""
+    width: int = 32
+    embedding_dim: int = 64
+    same: float = 1.0
+    """The mean cosine of two pictures of one person."""
+    strangers: float = 0.0
+    """The mean cosine of pictures of two people of one gender and age."""
+    held: tuple[str, ...] = ()
+    """The attributes of a judge that make a person; who changes them becomes another one."""
+    threshold: float = 0.5
+    """Above this cosine one in a hundred pairs of such strangers is taken for one person."""
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ArgumentError: A size is out of range.
+        """
+        object.__setattr__(self, "held", tuple(self.held))
+        if self.resolution < 32 or self.resolution % 32 or min(self.width, self.embedding_dim) < 1:
+            raise ArgumentError(
+                f"bad sizes: got {self}, expected a resolution that 32 divides, and a width and "
+                "embedding_dim from 1"
+            )
+
+
+class IdentityNetwork(nn.Module):
+    """Pictures of one person have a high cosine, pictures of two a low one."""
+
+    def __init__(self, config: IdentityConfig | None = None) -> None:
+        """Make an untrained network."""
+        super().__init__()
+        self.config = config = config or IdentityConfig()
+        width, cells = config.width, config.resolution // 32
+        self.trunk = nn.Sequential(
+            nn.PixelUnshuffle(4),
+            convolution(48, width, 1),
+            Residual(width),
+            convolution(width, 2 * width, 2),
+            Residual(2 * width),
+            convolution(2 * width, 4 * width, 2),
+            Residual(4 * width),
+            convolution(4 * width, 4 * width, 2),
+            nn.Flatten(),
+            nn.Linear(4 * width * cells * cells, config.embedding_dim),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [N, 3, H, W] in [-1, 1] → unit vectors [N, embedding_dim]."""
+        return F.normalize(self.trunk(resize(images, self.config.resolution)).float(), dim=1)
+
+    def embed(self, batches: Iterable[Tensor]) -> Tensor:
+        """Batches of images [N, 3, H, W] in [-1, 1] → unit vectors [ΣN, embedding_dim]."""
+        parts = []
+        for images in batches:  # which may need gradients to come about
+            with torch.inference_mode():
+                parts.append(self(round_to_bytes(images)))
+        return torch.cat(parts)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> IdentityNetwork:
+        """Load a saved network in evaluation mode, its parameters frozen.
+
+        Raises:
+            CheckpointError: The folder holds no identity network, or a damaged one.
+        """
+        folder = Path(folder)
+        config = read_config(folder)
+        if config["type"] != TYPE:
+            raise CheckpointError(
+                f"{folder} holds a {config['type']!r}, expected an identity network; train one "
+                "with python -m recipes.train_identity"
+            )
+        network = cls(make_config(IdentityConfig, config, folder / CONFIG_NAME))
+        load_frozen(network, folder)
+        return network
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write `config.json` and `model.safetensors` (fp16)."""
+        write_folder(Path(folder), {"type": TYPE, **asdict(self.config)}, stored(self))

@@ -1,0 +1,207 @@
+"""The judge: a classifier that counts which attributes a face shows.
+
+A judge is used for nothing but counting: no part of the package may be trained against it.
+`recipes/train_judge.py` trains one on rendered faces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from text2face._folders import CONFIG_NAME, make_config, read_config, read_tensors, write_folder
+from text2face.errors import ArgumentError, CheckpointError
+
+__all__ = ["Judge", "JudgeConfig", "Reading", "read", "round_to_bytes"]
+
+TYPE: Final = "judge"
+
+
+@dataclass(frozen=True)
+class JudgeConfig:
+    """What a judge tells apart, and its shape."""
+
+    labels: Mapping[str, tuple[str, ...]]
+    """The classes of each attribute."""
+    resolution: int = 128
+    """Pictures are resized to this side; a multiple of 32."""
+    width: int = 32
+    feature_dim: int = 192
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ArgumentError: There is nothing to tell apart, or a size is out of range.
+        """
+        labels = {name: tuple(classes) for name, classes in self.labels.items()}
+        object.__setattr__(self, "labels", labels)
+        if not labels or min(map(len, labels.values())) < 2:
+            raise ArgumentError(f"labels are {labels}, expected attributes of at least two classes")
+        if self.resolution < 32 or self.resolution % 32 or min(self.width, self.feature_dim) < 1:
+            raise ArgumentError(
+                f"bad sizes: got {self}, expected a resolution that 32 divides, and a width and "
+                "feature_dim from 1"
+            )
+
+
+class Judge(nn.Module):
+    """A small residual network with one softmax head per attribute.
+
+    The features are taken from a 4×4 layout of the face, since a hat and a beard differ by place.
+    """
+
+    def __init__(self, config: JudgeConfig) -> None:
+        """Make an untrained judge."""
+        super().__init__()
+        self.config = config
+        width, cells = config.width, config.resolution // 32
+        self.trunk = nn.Sequential(
+            nn.PixelUnshuffle(4),
+            convolution(48, width, 1),
+            Residual(width),
+            convolution(width, 2 * width, 2),
+            Residual(2 * width),
+            convolution(2 * width, 4 * width, 2),
+            Residual(4 * width),
+            convolution(4 * width, 4 * width, 2),
+            nn.Flatten(),
+            nn.Linear(4 * width * cells * cells, config.feature_dim),
+        )
+        self.heads = nn.ModuleDict(
+            {
+                name: nn.Linear(config.feature_dim, len(classes))
+                for name, classes in config.labels.items()
+            }
+        )
+
+    @property
+    def labels(self) -> Mapping[str, tuple[str, ...]]:
+        """The classes of each attribute."""
+        return self.config.labels
+
+    def features(self, images: Tensor) -> Tensor:
+        """Images [N, 3, H, W] in [-1, 1] → features [N, feature_dim] for Fréchet distances."""
+        return self.trunk(resize(images, self.config.resolution))  # type: ignore[no-any-return]
+
+    def classify(self, features: Tensor) -> dict[str, Tensor]:
+        """Features [N, feature_dim] → logits [N, classes] per attribute."""
+        return {name: head(F.relu(features)) for name, head in self.heads.items()}
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Images [N, 3, H, W] in [-1, 1] → logits [N, classes] per attribute."""
+        return self.classify(self.features(images))
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Judge:
+        """Load a saved judge in evaluation mode, its parameters frozen.
+
+        Raises:
+            CheckpointError: The folder holds no judge, or a damaged one.
+        """
+        folder = Path(folder)
+        config = read_config(folder)
+        if config["type"] != TYPE:
+            raise CheckpointError(
+                f"{folder} holds a {config['type']!r}, expected a judge; train one with "
+                "python -m recipes.train_judge"
+            )
+        judge = cls(make_config(JudgeConfig, config, folder / CONFIG_NAME))
+        load_frozen(judge, folder)
+        return judge
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write `config.json` and `model.safetensors` (fp16)."""
+        write_folder(Path(folder), {"type": TYPE, **asdict(self.config)}, stored(self))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the judge sees in N pictures."""
+
+    features: NDArray[np.float32]
+    """[N, feature_dim]."""
+    classes: Mapping[str, NDArray[np.int64]]
+    """The class numbers [N] of each attribute."""
+
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> Reading:
+        """Some of the pictures."""
+        return Reading(
+            self.features[rows], {name: seen[rows] for name, seen in self.classes.items()}
+        )
+
+
+def read(judge: Judge, batches: Iterable[Tensor]) -> Reading:
+    """Show batches of images [N, 3, H, W] in [-1, 1] to the judge."""
+    features: list[NDArray[np.float32]] = []
+    classes: dict[str, list[NDArray[np.int64]]] = {name: [] for name in judge.labels}
+    for images in batches:  # which may need gradients to come about
+        with torch.inference_mode():
+            seen = judge.features(round_to_bytes(images))
+            logits = judge.classify(seen)
+        features.append(seen.float().cpu().numpy())
+        for name, scores in logits.items():
+            classes[name].append(scores.argmax(1).cpu().numpy())
+    return Reading(
+        np.concatenate(features), {name: np.concatenate(parts) for name, parts in classes.items()}
+    )
+
+
+def round_to_bytes(images: Tensor) -> Tensor:
+    """Eight bits, as every saved picture has: images in [-1, 1] → the same range."""
+    return ((images.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
+
+
+def resize(images: Tensor, size: int) -> Tensor:
+    """Images [N, 3, H, W] in [-1, 1] → [N, 3, size, size], clamped."""
+    if images.shape[-2:] != (size, size):
+        images = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
+    return images.clamp(-1, 1)
+
+
+class Residual(nn.Module):
+    """x + two convolutions (He et al., 2015, arXiv 1512.03385)."""
+
+    def __init__(self, channels: int) -> None:
+        """Make the layers."""
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.first_norm = nn.BatchNorm2d(channels)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps [N, channels, H, W] → the same shape."""
+        hidden = F.relu(self.first_norm(self.first(x)))
+        return F.relu(x + self.second_norm(self.second(hidden)))
+
+
+def convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    """A 3×3 convolution, normalised and activated."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+    )
+
+
+def stored(network: nn.Module) -> dict[str, Tensor]:
+    """What of a network goes into its file."""
+    return {
+        name: value
+        for name, value in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def load_frozen(network: nn.Module, folder: Path) -> None:
+    """Fill a network with the weights of a folder; in evaluation mode, parameters frozen."""
+    expected = {name: value.shape for name, value in stored(network).items()}
+    network.load_state_dict(read_tensors(folder, expected), strict=False)
+    network.eval().requires_grad_(False)

@@ -1,0 +1,89 @@
+"""Pictures that made faces are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from text2face.errors import ArgumentError
+
+__all__ = ["ReferenceImages"]
+
+_SUFFIXES: Final = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
+
+
+@dataclass(frozen=True)
+class ReferenceImages:
+    """The pictures of a folder, in order: files, or uint8 [N, H, W, 3] in `images.npy`."""
+
+    pictures: NDArray[np.uint8] | Sequence[Path]
+    size: int
+    """The side that all are given, in pixels."""
+
+    @classmethod
+    def read(cls, folder: Path, size: int) -> ReferenceImages:
+        """Find the pictures of a folder and of those in it.
+
+        Raises:
+            ArgumentError: There are fewer than two.
+        """
+        if (folder / "images.npy").is_file():
+            array = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+            if array.ndim == 4 and array.shape[3] == 3 and array.dtype == np.uint8:
+                return cls(array, size)
+            raise ArgumentError(
+                f"{folder / 'images.npy'} is {array.dtype} {list(array.shape)}, expected uint8 "
+                "[N, H, W, 3]"
+            )
+        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
+        if len(paths) < 2:
+            raise ArgumentError(
+                f"{len(paths)} pictures in {folder}, expected a folder of at least two, such as "
+                "PNG or JPEG files of faces"
+            )
+        return cls(paths, size)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.pictures)
+
+    def images(self, rows: Sequence[int], batch_size: int = 100) -> Iterator[Tensor]:
+        """Batches of images [n, 3, size, size] in [-1, 1].
+
+        Raises:
+            ArgumentError: A file is no picture.
+        """
+        for start in range(0, len(rows), batch_size):
+            chosen = [self._picture(row) for row in rows[start : start + batch_size]]
+            pixels = torch.from_numpy(np.stack(chosen).astype(np.float32) / 127.5 - 1)
+            yield pixels.permute(0, 3, 1, 2)
+
+    def _picture(self, row: int) -> NDArray[np.uint8]:
+        found = self.pictures[row]
+        if not isinstance(found, Path):
+            if found.shape[:2] == (self.size, self.size):
+                return np.asarray(found)
+            return self._resized(Image.fromarray(found))
+        try:
+            with Image.open(found) as picture:
+                return self._resized(picture.convert("RGB"))
+        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            raise ArgumentError(
+                f"{found} is no picture ({type(error).__name__}), expected PNG or JPEG; take it "
+                "out of the folder"
+            ) from None
+
+    def _resized(self, picture: Image.Image) -> NDArray[np.uint8]:
+        side = min(picture.size)
+        left, top = (picture.width - side) // 2, (picture.height - side) // 2
+        box = (left, top, left + side, top + side)
+        size = (self.size, self.size)
+        return np.asarray(picture.resize(size, Image.Resampling.LANCZOS, box=box))

@@ -1,0 +1,1 @@
+"""Image → latent: alignment, a feed-forward encoder, and optimisation."""

@@ -1,0 +1,196 @@
+"""The feed-forward inversion encoder: an image → offsets from the mean latent.
+
+One code for all layers and a small difference for each, as e4e has it (Tov et al. 2021, arXiv
+2102.02766, section 4): latents whose differences are small stay where the generator is good and
+edits work. The network is a residual one on 4×4 patches, milliseconds on one CPU thread.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from text2face._folders import make_config, read_config, read_tensors, write_folder
+from text2face.errors import ArgumentError
+
+__all__ = ["InversionConfig", "InversionEncoder"]
+
+TYPE = "compact"
+
+
+@dataclass(frozen=True)
+class InversionConfig:
+    """What an `InversionEncoder` looks like."""
+
+    num_ws: int = 12
+    """Latent codes of one image."""
+    w_dim: int = 512
+    """Size of a latent code."""
+    rank: int = 288
+    """Principal axes of the latents that are told apart; the others keep the mean."""
+    image_size: int = 128
+    """Images are resized to this side, a multiple of 32."""
+    widths: tuple[int, ...] = (32, 64, 128, 192)
+    """Channels at 1/4, 1/8, 1/16 and 1/32 of the side."""
+    hidden: int = 512
+    """Size of what all codes are made from."""
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ArgumentError: A value is out of range.
+        """
+        object.__setattr__(self, "widths", tuple(self.widths))
+        sizes = (self.num_ws, self.w_dim, self.rank, self.hidden, self.image_size, *self.widths)
+        if len(self.widths) != 4 or min(sizes) < 1 or self.image_size % 32:
+            raise ArgumentError(
+                f"bad sizes: got {self}, expected whole numbers from 1, four widths, and an "
+                "image_size that 32 divides"
+            )
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.first_norm = nn.BatchNorm2d(channels)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = F.relu(self.first_norm(self.first(x)))
+        return F.relu(x + self.second_norm(self.second(hidden)))
+
+
+def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+    )
+
+
+class InversionEncoder(nn.Module):
+    """Images → latents (a `LatentEncoder`); `text2face.inversion.training` trains it."""
+
+    latent_mean: Tensor
+    latent_axes: Tensor
+
+    def __init__(self, config: InversionConfig | None = None) -> None:
+        """Make an encoder with random weights."""
+        super().__init__()
+        self.config = config = config or InversionConfig()
+        first, *later = config.widths
+        stages: list[nn.Module] = [nn.PixelUnshuffle(4), _convolution(48, first, 1)]
+        stages.append(_Residual(first))
+        before = first
+        for width in later:
+            stages += [_convolution(before, width, 2), _Residual(width)]
+            before = width
+        self.trunk = nn.Sequential(*stages, nn.Flatten())
+        cells = (config.image_size // 32) ** 2
+        self.hidden = nn.Linear(before * cells, config.hidden)
+        self.code = nn.Linear(config.hidden, config.rank)
+        self.differences = nn.Linear(config.hidden, (config.num_ws - 1) * config.rank)
+        nn.init.zeros_(self.differences.weight)
+        nn.init.zeros_(self.differences.bias)
+        self.register_buffer("latent_mean", torch.zeros(config.w_dim))
+        self.register_buffer("latent_axes", torch.zeros(config.rank, config.w_dim))
+
+    @property
+    def num_ws(self) -> int:
+        """Latent codes of one image."""
+        return self.config.num_ws
+
+    @property
+    def w_dim(self) -> int:
+        """Size of a latent code."""
+        return self.config.w_dim
+
+    def fit_axes(self, latents: Tensor) -> None:
+        """Take mean and principal axes, scaled by their standard deviation, from w [N, w_dim]."""
+        mean = latents.double().mean(dim=0)
+        centred = latents.double() - mean
+        values, vectors = torch.linalg.eigh(centred.T @ centred / len(latents))
+        rank = self.config.rank
+        axes = (vectors * values.clamp(min=0).sqrt()).T.flip(0)[:rank]
+        self.latent_mean.copy_(mean)
+        self.latent_axes.zero_()
+        self.latent_axes[: len(axes)] = axes.to(self.latent_axes)
+
+    def forward(self, images: Tensor, layers: int | None = None) -> tuple[Tensor, Tensor]:
+        """Find codes in units of the standard deviation along each principal axis.
+
+        Args:
+            images: [N, 3, H, W] in [-1, 1].
+            layers: Only so many first layers have a difference of their own; None = all.
+
+        Returns:
+            The common code [N, rank] and each layer's difference from it [N, num_ws, rank], that
+            of the first being zero.
+        """
+        size = self.config.image_size
+        if images.shape[-2:] != (size, size):
+            images = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
+        hidden = F.relu(self.hidden(self.trunk(images.clamp(-1, 1))))
+        code = self.code(hidden)
+        layers = self.num_ws if layers is None else layers
+        differences = code.new_zeros(len(code), self.num_ws, self.config.rank)
+        if layers > 1:
+            made = self.differences(hidden).view(len(code), self.num_ws - 1, -1)
+            differences[:, 1:layers] = made[:, : layers - 1]
+        return code, differences
+
+    def place(self, codes: Tensor) -> Tensor:
+        """Codes [..., rank] → latents [..., w_dim]."""
+        return self.latent_mean + codes @ self.latent_axes
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Find latents.
+
+        Args:
+            images: [N, 3, H, W] in [-1, 1], any size.
+
+        Returns:
+            w [N, num_ws, w_dim].
+
+        Raises:
+            ArgumentError: The images have another shape.
+        """
+        if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape[2:]:
+            raise ArgumentError(
+                f"images have shape {list(images.shape)}, expected [N, 3, H, W] in [-1, 1]"
+            )
+        code, differences = self(images.float())
+        return self.place(code.float()[:, None] + differences.float())
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Self:
+        """Load an encoder in evaluation mode, without gradients.
+
+        Raises:
+            CheckpointError: The folder is missing or damaged.
+        """
+        folder = Path(folder)
+        encoder = cls(make_config(InversionConfig, read_config(folder), folder / "config.json"))
+        expected = {name: tensor.shape for name, tensor in encoder._stored().items()}
+        encoder.load_state_dict(read_tensors(folder, expected), strict=False)
+        return encoder.eval().requires_grad_(False)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write `config.json` and `model.safetensors` (fp16).
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
+        config = {"type": TYPE, **dataclasses.asdict(self.config)}
+        write_folder(Path(folder), config, self._stored())
+
+    def _stored(self) -> dict[str, Tensor]:
+        state: dict[str, Tensor] = self.state_dict()
+        return {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}

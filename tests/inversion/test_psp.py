@@ -1,0 +1,132 @@
+"""pSp and e4e against a second writing: the network as functions of the tensors in the file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from text2face.errors import ArgumentError, CheckpointError
+from text2face.inversion import psp
+from text2face.inversion.psp import PSPConfig, PSPEncoder
+
+State = dict[str, Tensor]
+
+
+def norm(x: Tensor, s: State, name: str) -> Tensor:
+    scale = s[f"{name}.weight"] / (s[f"{name}.running_var"] + 1e-5).sqrt()
+    shift = s[f"{name}.bias"] - s[f"{name}.running_mean"] * scale
+    return x * scale[:, None, None] + shift[:, None, None]
+
+
+def prelu(x: Tensor, slope: Tensor) -> Tensor:
+    return torch.where(x > 0, x, x * slope[:, None, None])
+
+
+def reference(s: State, images: Tensor, kind: str, count: int) -> Tensor:
+    x = F.conv2d(images, s["input_layer.0.weight"], padding=1)
+    x = prelu(norm(x, s, "input_layer.1"), s["input_layer.2.weight"])
+    units = [(64, 2)] + [(64, 1)] * 2 + [(128, 2)] + [(128, 1)] * 3
+    units += [(256, 2)] + [(256, 1)] * 13 + [(512, 2)] + [(512, 1)] * 2
+    kept = {}
+    for i, (channels, stride) in enumerate(units):
+        name = f"body.{i}"
+        if x.shape[1] == channels:
+            shortcut = F.max_pool2d(x, 1, stride)
+        else:
+            shortcut = F.conv2d(x, s[f"{name}.shortcut_layer.0.weight"], stride=stride)
+            shortcut = norm(shortcut, s, f"{name}.shortcut_layer.1")
+        r = norm(x, s, f"{name}.res_layer.0")
+        r = prelu(F.conv2d(r, s[f"{name}.res_layer.1.weight"], padding=1),
+                  s[f"{name}.res_layer.2.weight"])  # fmt: skip
+        r = F.conv2d(r, s[f"{name}.res_layer.3.weight"], stride=stride, padding=1)
+        r = norm(r, s, f"{name}.res_layer.4")
+        gate = F.relu(F.conv2d(F.adaptive_avg_pool2d(r, 1), s[f"{name}.res_layer.5.fc1.weight"]))
+        x = shortcut + r * torch.sigmoid(F.conv2d(gate, s[f"{name}.res_layer.5.fc2.weight"]))
+        kept[i] = x
+    c1, c2, c3 = kept[6], kept[20], kept[23]
+
+    def up(a: Tensor, b: Tensor, name: str) -> Tensor:
+        b = F.conv2d(b, s[f"{name}.weight"], s[f"{name}.bias"])
+        return F.interpolate(a, size=b.shape[2:], mode="bilinear", align_corners=True) + b
+
+    p2 = up(c3, c2, "latlayer1")
+    p1 = up(p2, c1, "latlayer2")
+    codes: list[Tensor] = []
+    for j in range(count):
+        f = c3 if j < 3 else p2 if j < 7 else p1
+        layer = 0
+        while f"styles.{j}.convs.{layer}.weight" in s:
+            w, b = (s[f"styles.{j}.convs.{layer}.{part}"] for part in ("weight", "bias"))
+            f = F.leaky_relu(F.conv2d(f, w, b, stride=2, padding=1))
+            layer += 2
+        assert f.shape[2:] == (1, 1)
+        weight = s[f"styles.{j}.linear.weight"] / f.shape[1] ** 0.5
+        code = F.linear(f.flatten(1), weight, s[f"styles.{j}.linear.bias"])
+        codes.append(code if kind == "psp" or j == 0 else codes[0] + code)
+    return torch.stack(codes, dim=1)
+
+
+def filled(config: PSPConfig) -> PSPEncoder:
+    encoder = PSPEncoder(config).eval()
+    random = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, tensor in encoder.state_dict().items():
+            if tensor.is_floating_point() and tensor.ndim == 1:
+                drawn = torch.rand(tensor.shape, generator=random)
+                tensor.copy_(drawn * 0.5 + (0.5 if "bias" not in name else -0.25))
+    return encoder.requires_grad_(False)
+
+
+@pytest.mark.parametrize("kind", ["psp", "e4e"])
+def test_the_encoder_equals_a_second_writing(kind: Any) -> None:
+    config = PSPConfig(kind, num_ws=9, image_size=32)
+    encoder = filled(config)
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    expected = reference(encoder.state_dict(), images, kind, 9) + encoder.latent_mean
+    got = encoder.encode(images)
+    assert got.shape == (2, 9, 512)
+    assert float((got - expected).abs().max()) <= 1e-4 * float(expected.abs().max())
+
+
+def test_a_checkpoint_becomes_generator_and_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = PSPConfig("e4e", num_ws=4, image_size=256)
+    encoder = filled(config)
+    state = {f"encoder.{k}": v for k, v in encoder.state_dict().items() if k != "latent_mean"}
+    mean = torch.randn(4, 512)
+
+    class Small:
+        num_ws, w_dim, mean_latent = 4, 512, torch.zeros(512)
+
+    monkeypatch.setattr(psp, "load_rosinality", lambda tree, source, size: Small())
+    options = argparse.Namespace(encoder_type="Encoder4Editing", start_from_latent_avg=True)
+    path = tmp_path / "e4e.pt"
+    torch.save({"state_dict": state, "latent_avg": mean, "opts": options}, path)
+    _, loaded = psp.load_psp(path)
+    assert loaded.config == config
+    assert torch.equal(loaded.latent_mean, mean)
+    for name, tensor in encoder._stored().items():
+        if name != "latent_mean":
+            assert torch.equal(loaded.state_dict()[name], tensor)
+
+    torch.save({"state_dict": {"decoder.input.input": mean}}, path)
+    with pytest.raises(CheckpointError, match="no inversion encoder"):
+        psp.load_psp(path)
+    odd = argparse.Namespace(encoder_type="BackboneEncoderUsingLastLayerIntoW")
+    torch.save({"state_dict": state, "opts": odd}, path)
+    with pytest.raises(CheckpointError, match="unsupported network"):
+        psp.load_psp(path)
+
+
+def test_bad_values_are_named() -> None:
+    with pytest.raises(ArgumentError, match="configuration"):
+        PSPConfig(image_size=100)
+    with pytest.raises(ArgumentError, match="images have shape"):
+        PSPEncoder(PSPConfig(num_ws=1, image_size=16)).encode(torch.zeros(3, 16, 16))

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from text2face import TextToFace
+
+Run = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory, bundled: TextToFace) -> list[Path]:
+    from text2face import provenance
+    from text2face._generate import record_of
+
+    folder = tmp_path_factory.mktemp("faces")
+    paths = []
+    for face in bundled.draw(["a young woman"], [1, 2], bundled.settings()):
+        paths.append(folder / f"seed{face.seed}.png")
+        provenance.write(paths[-1], face.image, record_of(bundled, bundled.settings(), face))
+    return paths
+
+
+def test_faces_are_edited_on_the_command_line(
+    run: Run, drawn: list[Path], tmp_path: Path, bundled: TextToFace
+) -> None:
+    out = tmp_path / "edited.png"
+    assert run("edit", drawn[0], "with glasses", "smiling", "-o", out, "--device", "cpu") == 0
+    with Image.open(out) as image:
+        facts = json.loads(image.info["text2face"])
+        assert [step.get("prompt") for step in facts["edited"]] == [None, "with glasses", "smiling"]
+        latent = bundled.encode(image)
+        assert bundled.decode(latent).shape == (1, 3, 128, 128)
+    assert run("edit", drawn[0], "old", "-o", out) == 1  # it would be overwritten
+    assert run("info", out) == 0
+    assert run("info", out, "--json") == 0
+
+    code = tmp_path / "w.safetensors"
+    assert run("encode", out, "-o", code, "-q") == 0
+    assert torch.equal(load_file(code)["w"], latent)
+    assert run("edit", code, "old", "-o", tmp_path / "again.png", "-q") == 0
+
+
+def test_rows_and_moving_pictures_are_written(run: Run, drawn: list[Path], tmp_path: Path) -> None:
+    assert run("mix", *drawn, "-o", tmp_path / "mix.png", "--layers", "0-3") == 0
+    assert run("interpolate", *drawn, "-o", tmp_path / "move.gif", "--steps", 3) == 0
+    with Image.open(tmp_path / "move.gif") as image:
+        assert image.n_frames == 4  # type: ignore[attr-defined]
+    assert run("sweep", drawn[0], "smiling", "-o", tmp_path / "row.png", "--steps", 3) == 0
+    two = ("--and", "with glasses", "--steps", 2)
+    assert run("sweep", drawn[0], "smiling", "-o", tmp_path / "grid.png", *two) == 0
+    with Image.open(tmp_path / "row.png") as image:
+        assert image.width > 3 * 128
+
+
+def test_bad_requests_end_in_one_line(
+    run: Run, drawn: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    out = ("-o", tmp_path / "out.png")
+    for arguments, code in (
+        (("edit", broken, "old", *out), 2),
+        (("edit", tmp_path / "missing.png", "old", *out), 2),
+        (("edit", drawn[0], "old", "-o", tmp_path / "out.jpg"), 2),
+        (("edit", drawn[0], "old", "--strength", "9", *out), 2),
+        (("sweep", drawn[0], "old", "-o", tmp_path / "out.mp4"), 2),
+        (("encode", drawn[0], "-o", tmp_path / "w.txt"), 2),
+        (("mix", *drawn, "--layers", "99", *out), 2),
+    ):
+        assert run(*arguments) == code
+        assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "out.png").exists()

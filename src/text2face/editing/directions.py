@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from text2face.editing.base import Subject
-from text2face.editing.targets import ROUNDS, Aim, approach
+from text2face.editing.targets import Aim, approach
 from text2face.errors import ArgumentError
 from text2face.samplers.base import LatentCritic
 from text2face.samplers.conditions import ConditionBank
@@ -29,6 +29,7 @@ __all__ = ["LatentPairs", "change"]
 _SAMPLES: Final = 32_768
 _SEED: Final = 1
 _LIKENESS: Final = 0.05
+_LEAST: Final = 1.0
 _KEPT: weakref.WeakKeyDictionary[object, LatentPairs] = weakref.WeakKeyDictionary()
 
 
@@ -55,7 +56,7 @@ class LatentPairs:
 
 
 def change(
-    pipe: TextToFace, subject: Subject, *, pairs: LatentPairs | None = None, rounds: int = ROUNDS
+    pipe: TextToFace, subject: Subject, *, pairs: LatentPairs | None = None, rounds: int = 1
 ) -> Tensor:
     """The change of w at strength 1, see `EditMethod`.
 
@@ -77,7 +78,8 @@ def change(
         return (aim.weights @ codes)[:, None].expand_as(latent)
 
     bank = ConditionBank(images, mean, mean)
-    return approach(pipe, subject, move, bank, rounds=rounds, likeness=_LIKENESS)
+    how = {"least": _LEAST, "likeness": _LIKENESS}
+    return approach(pipe, subject, move, bank, rounds=rounds, **how)
 
 
 @torch.no_grad()

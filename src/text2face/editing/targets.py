@@ -57,6 +57,7 @@ def approach(
     bank: ConditionBank | None,
     *,
     rounds: int = ROUNDS,
+    least: float = LENGTHS[0],
     likeness: float = LIKENESS,
 ) -> Tensor:
     """The change of w by one move towards the aim, and more where the words do not fit yet.
@@ -70,14 +71,15 @@ def approach(
         move: What follows from the aim.
         bank: See `find_aim`.
         rounds: How many moves at most.
+        least: Of the first move, see `find_aim`; the others may be nothing.
         likeness: See `find_aim`.
     """
     sampler = pipe.sampler
     critic = sampler if isinstance(sampler, LatentCritic) and bank is not None else None
     total, seen = torch.zeros_like(subject.latent), subject.seen
     for looked in range(rounds if critic is not None else 1):
-        least = 0.0 if looked else LENGTHS[0]
-        aim = find_aim(replace(subject, seen=seen), bank, least=least, likeness=likeness)
+        now = replace(subject, seen=seen)
+        aim = find_aim(now, bank, least=0.0 if looked else least, likeness=likeness)
         total = total + move(subject.latent + total, seen, aim)
         if critic is not None:
             both = critic.estimate(torch.cat([subject.latent, subject.latent + total]))

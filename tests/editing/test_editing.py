@@ -212,8 +212,10 @@ def test_a_model_keeps_its_inversion_encoder(pipe: TextToFace, tmp_path: Path) -
     tiny.register()
     inverter = InversionEncoder(InversionConfig(4, 12, 12, 32, (4, 4, 4, 4), 8)).eval()
     made = TextToFace(pipe.encoder, pipe.sampler, pipe.generator, inverter=inverter)
-    made.save_pretrained(tmp_path)
-    loaded = TextToFace.from_pretrained(tmp_path)
+    made.save_pretrained(tmp_path / "with")
+    loaded = TextToFace.from_pretrained(tmp_path / "with")
+    pipe.save_pretrained(tmp_path / "without")
+    assert loaded.weights == TextToFace.from_pretrained(tmp_path / "without").weights
     assert isinstance(loaded.inverter, InversionEncoder)
     picture = Image.new("RGB", (16, 16), "red")
     assert torch.allclose(loaded.encode(picture), made.encode(picture), atol=1e-2)

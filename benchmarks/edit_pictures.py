@@ -1,7 +1,7 @@
 """Draw the pictures of docs/editing.md and of the README on real output.
 
-    python -m benchmarks.edit_pictures            # all into docs/images
-    python -m benchmarks.edit_pictures --only edits
+python -m benchmarks.edit_pictures            # all into docs/images
+python -m benchmarks.edit_pictures --only edits
 """
 
 from __future__ import annotations

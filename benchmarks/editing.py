@@ -101,7 +101,9 @@ def compare(
             if (attributes == i).any()
         },
         "kept by attribute": {
-            name: float(same[:, i][counted[:, i]].mean()) for i, name in enumerate(NAMES)
+            name: float(same[:, i][counted[:, i]].mean())
+            for i, name in enumerate(NAMES)
+            if counted[:, i].any()
         },
     }
 

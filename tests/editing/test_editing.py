@@ -211,7 +211,8 @@ def test_a_model_keeps_its_inversion_encoder(pipe: TextToFace, tmp_path: Path) -
 
     tiny.register()
     inverter = InversionEncoder(InversionConfig(4, 12, 12, 32, (4, 4, 4, 4), 8)).eval()
-    made = TextToFace(pipe.encoder, pipe.sampler, pipe.generator, inverter=inverter)
+    parts = (pipe.encoder, pipe.sampler, pipe.generator)
+    made = TextToFace(*parts, inverter=inverter, config=pipe.config)
     made.save_pretrained(tmp_path / "with")
     loaded = TextToFace.from_pretrained(tmp_path / "with")
     pipe.save_pretrained(tmp_path / "without")

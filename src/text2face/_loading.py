@@ -141,13 +141,20 @@ def load_encoder(name: str | Path, *, truncate: bool = False) -> TextImageEncode
 
 
 def fingerprint(folder: Path) -> str:
-    """16 hexadecimal digits that name what a model holds: weights and configuration.
+    """16 hexadecimal digits that name what a model draws with: weights and configuration.
+
+    The inversion encoder is left out: it draws nothing.
 
     Args:
         folder: A model folder, or a checkpoint file.
     """
     digest = hashlib.sha256()
-    paths = [p for p in folder.rglob("*") if p.suffix in {".json", ".safetensors"}]
+    paths = [
+        path
+        for path in folder.rglob("*")
+        if path.suffix in {".json", ".safetensors"}
+        and path.relative_to(folder).parts[0] != "inversion"
+    ]
     for path in sorted(paths) if folder.is_dir() else [folder]:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()

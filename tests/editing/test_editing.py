@@ -13,7 +13,7 @@ from text2face import TextToFace, provenance
 from text2face.editing import History
 from text2face.editing.base import Subject
 from text2face.editing.channels import style_layers
-from text2face.editing.directions import fit_directions
+from text2face.editing.directions import LatentPairs
 from text2face.editing.files import read_picture
 from text2face.editing.operations import parse_layers
 from text2face.editing.records import pack, recall, unpack, write_edited
@@ -154,14 +154,15 @@ def test_a_target_is_where_the_face_is_if_the_words_fit_already() -> None:
     assert target(Subject(torch.zeros(1, 4, 12), seen, words, seen), None).shape == (1, 8)
 
 
-def test_directions_are_learnt_from_pairs() -> None:
-    matrix = torch.randn(6, 5)
-    seen = F.normalize(torch.randn(400, 6), dim=1)
-    directions = fit_directions(seen @ matrix + 2, seen)
-    change = seen[0] - seen[1]
-    assert torch.allclose(directions(change), change @ matrix, atol=0.02)
+def test_directions_come_from_pairs(bundled: TextToFace, face: Face) -> None:
+    axes = bundled.latent_axes
+    latents = axes.mean + torch.randn(2000, axes.up.shape[0]) @ axes.up
+    seen = bundled.sampler.estimate(latents[:, None].expand(-1, 12, -1))  # type: ignore[attr-defined]
+    pairs = LatentPairs(latents, seen)
+    changed = bundled.edit(face, "a bald old man", method="direction", pairs=pairs)
+    assert changed.score > bundled.edit(face, "a bald old man", strength=0).score
     with pytest.raises(ArgumentError, match="as many of each"):
-        fit_directions(seen, seen[:3])
+        LatentPairs(latents, seen[:3])
 
 
 def test_style_layers_read_the_codes_in_order(bundled: TextToFace) -> None:
@@ -210,9 +211,12 @@ def test_a_model_keeps_its_inversion_encoder(pipe: TextToFace, tmp_path: Path) -
 
     tiny.register()
     inverter = InversionEncoder(InversionConfig(4, 12, 12, 32, (4, 4, 4, 4), 8)).eval()
-    made = TextToFace(pipe.encoder, pipe.sampler, pipe.generator, inverter=inverter)
-    made.save_pretrained(tmp_path)
-    loaded = TextToFace.from_pretrained(tmp_path)
+    parts = (pipe.encoder, pipe.sampler, pipe.generator)
+    made = TextToFace(*parts, inverter=inverter, config=pipe.config)
+    made.save_pretrained(tmp_path / "with")
+    loaded = TextToFace.from_pretrained(tmp_path / "with")
+    pipe.save_pretrained(tmp_path / "without")
+    assert loaded.weights == TextToFace.from_pretrained(tmp_path / "without").weights
     assert isinstance(loaded.inverter, InversionEncoder)
     picture = Image.new("RGB", (16, 16), "red")
     assert torch.allclose(loaded.encode(picture), made.encode(picture), atol=1e-2)

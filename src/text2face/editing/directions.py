@@ -1,109 +1,99 @@
 """Latent directions from words, learnt from pairs alone: no generator in the loop.
 
-DeltaEdit's idea (Lyu et al. 2023, arXiv 2303.06285): the difference between two pictures'
-embeddings is mapped to the difference between their latents, and a difference that words make is
-put in its place. Latents of the bundled generator are nearly linear in what is seen, so the map is
-a ridge regression, solved once in closed form.
+DeltaEdit's idea (Lyu et al. 2023, arXiv 2303.06285): what differs between the embeddings of two
+sets of pictures, their latents differ in too, and the words only choose the sets. Here no network
+is trained for it: of pairs (latent, embedding), those like the face have a mean latent, and so
+have those among them that the words fit; the direction is the difference of the two.
 """
 
 from __future__ import annotations
 
 import weakref
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from text2face.editing.base import Subject
-from text2face.editing.targets import ROUNDS, approach
+from text2face.editing.targets import Aim, approach
 from text2face.errors import ArgumentError
 from text2face.samplers.base import LatentCritic
+from text2face.samplers.conditions import ConditionBank
 
 if TYPE_CHECKING:
     from text2face.pipeline import TextToFace
 
-__all__ = ["DirectionMap", "change", "fit_directions"]
+__all__ = ["LatentPairs", "change"]
 
-_SAMPLES: Final = 8192
+_SAMPLES: Final = 32_768
 _SEED: Final = 1
-_RIDGE: Final = 1e-3  # of the mean variance of an embedding's components
-_MAPS: weakref.WeakKeyDictionary[object, DirectionMap] = weakref.WeakKeyDictionary()
+_LIKENESS: Final = 0.05
+_LEAST: Final = 1.0
+_KEPT: weakref.WeakKeyDictionary[object, LatentPairs] = weakref.WeakKeyDictionary()
 
 
-class DirectionMap:
-    """Differences of embeddings [N, D] → differences of latents [N, w_dim]."""
+@dataclass(frozen=True)
+class LatentPairs:
+    """Latents and what is seen in their images, such as `text2face.training.pairs` makes."""
 
-    def __init__(self, matrix: Tensor) -> None:
-        """Hold the map [D, w_dim]."""
-        self.matrix = matrix
+    latents: Tensor
+    """w [N, w_dim]."""
+    embeddings: Tensor
+    """[N, D], L2-normalised."""
 
-    def __call__(self, difference: Tensor) -> Tensor:
-        """Apply it."""
-        return difference @ self.matrix.to(difference)
+    def __post_init__(self) -> None:
+        """Check the shapes.
 
-
-def fit_directions(latents: Tensor, embeddings: Tensor) -> DirectionMap:
-    """Learn the map from pairs.
-
-    Args:
-        latents: w [N, w_dim].
-        embeddings: The embeddings of their images [N, D].
-
-    Raises:
-        ArgumentError: The numbers differ, or are too few to learn from.
-    """
-    if len(latents) != len(embeddings) or len(latents) < 2:
-        raise ArgumentError(
-            f"{len(latents)} latents and {len(embeddings)} embeddings, expected as many of each "
-            "and at least two"
-        )
-    seen = F.normalize(embeddings.double(), dim=1)
-    seen = seen - seen.mean(dim=0)
-    codes = latents.double() - latents.double().mean(dim=0)
-    gram = seen.T @ seen
-    ridge = _RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
-    return DirectionMap(torch.linalg.solve(gram + ridge, seen.T @ codes).float())
+        Raises:
+            ArgumentError: The numbers differ, or there are none.
+        """
+        if len(self.latents) != len(self.embeddings) or not len(self.latents):
+            raise ArgumentError(
+                f"{len(self.latents)} latents and {len(self.embeddings)} embeddings, expected as "
+                "many of each and at least one"
+            )
 
 
 def change(
-    pipe: TextToFace,
-    subject: Subject,
-    *,
-    directions: DirectionMap | None = None,
-    rounds: int = ROUNDS,
+    pipe: TextToFace, subject: Subject, *, pairs: LatentPairs | None = None, rounds: int = 1
 ) -> Tensor:
     """The change of w at strength 1, see `EditMethod`.
 
     Args:
         pipe: The pipeline.
         subject: The face.
-        directions: Made by `fit_directions` from pairs on disk; None learns the map once from
-            latents and what the sampler's critic sees in them.
+        pairs: Pairs from disk; None draws 32,768 latents once, and takes for their embeddings
+            what the sampler's critic sees in them (some seconds, no image).
         rounds: See `targets.approach`.
 
     Raises:
-        ArgumentError: There are no directions, and the sampler has no critic.
+        ArgumentError: There are no pairs, and the sampler has no critic.
     """
-    learnt = directions or _learnt(pipe)
+    pairs = pairs or _drawn(pipe)
+    images, codes = pairs.embeddings.to(subject.seen), pairs.latents.to(subject.latent)
+    mean = images.mean(dim=0)
 
-    def move(latent: Tensor, seen: Tensor, wanted: Tensor) -> Tensor:
-        return learnt(wanted - seen)[:, None].expand_as(latent)
+    def move(latent: Tensor, seen: Tensor, aim: Aim) -> Tensor:
+        return (aim.weights @ codes)[:, None].expand_as(latent)
 
-    return approach(pipe, subject, move, rounds)
+    bank = ConditionBank(images, mean, mean)
+    how = {"least": _LEAST, "likeness": _LIKENESS}
+    return approach(pipe, subject, move, bank, rounds=rounds, **how)
 
 
 @torch.no_grad()
-def _learnt(pipe: TextToFace) -> DirectionMap:
+def _drawn(pipe: TextToFace) -> LatentPairs:
+    """Pairs without images, drawn once for each sampler."""
     sampler, generator = pipe.sampler, pipe.generator
     if not isinstance(sampler, LatentCritic):
         raise ArgumentError(
             f"the sampler is a {type(sampler).__name__}, which cannot tell what a latent looks "
-            "like; pass directions=fit_directions(pairs.latents, pairs.embeddings)"
+            "like; pass pairs=LatentPairs(latents, embeddings)"
         )
-    if sampler not in _MAPS:
+    if sampler not in _KEPT:
         z = torch.randn(_SAMPLES, generator.z_dim, generator=torch.Generator().manual_seed(_SEED))
-        rows = [generator.map(part.to(pipe.device)) for part in torch.split(z, 256)]
-        seen = torch.cat([sampler.estimate(w) for w in rows]).cpu()
-        _MAPS[sampler] = fit_directions(torch.cat([w[:, 0] for w in rows]).cpu(), seen)
-    return _MAPS[sampler]
+        rows = [generator.map(part.to(pipe.device)) for part in torch.split(z, 512)]
+        seen = torch.cat([sampler.estimate(w) for w in rows])
+        _KEPT[sampler] = LatentPairs(torch.cat([w[:, 0] for w in rows]), seen)
+    return _KEPT[sampler]

@@ -25,7 +25,8 @@ FaceLike = Image.Image | Face | Tensor
 """A picture, a face that the pipeline made, or a latent w [num_ws, w_dim]."""
 
 MAX_STRENGTH: Final = 3.0
-NO_SEED: Final = -1
+NO_SEED: Final = 0
+"""The seed of a face that none drew."""
 
 
 @torch.no_grad()

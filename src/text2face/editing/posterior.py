@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from text2face.editing.base import Subject
-from text2face.editing.targets import ROUNDS, approach
+from text2face.editing.targets import ROUNDS, Aim, approach
 from text2face.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def change(pipe: TextToFace, subject: Subject, *, rounds: int = ROUNDS) -> Tenso
     """
     sampler = pipe.sampler
 
-    def move(latent: Tensor, seen: Tensor, wanted: Tensor) -> Tensor:
+    def move(latent: Tensor, seen: Tensor, aim: Aim) -> Tensor:
         if isinstance(sampler, InferringPictures):
             mean, _ = sampler.infer_pictures(pipe.decode(latent), seen)
         elif isinstance(sampler, Inferring):
@@ -63,6 +63,6 @@ def change(pipe: TextToFace, subject: Subject, *, rounds: int = ROUNDS) -> Tenso
             )
         rest = mean.new_zeros(len(mean), sampler.z_dim - mean.shape[1])
         z = torch.cat([mean, rest], dim=1)
-        return sampler.sample(wanted, z) - sampler.sample(seen, z)
+        return sampler.sample(aim.wanted, z) - sampler.sample(seen, z)
 
-    return approach(pipe, subject, move, rounds)
+    return approach(pipe, subject, move, getattr(sampler, "bank", None), rounds=rounds)

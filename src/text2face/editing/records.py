@@ -64,6 +64,8 @@ def recall(pipe: TextToFace, image: Image.Image) -> Tensor | None:
         return None
     if "latent" in content:
         return unpack(content["latent"])[None]
+    if content.get("process") is not None:  # changed since it was drawn
+        return None
     try:
         settings = Settings(**content["settings"])
         embedding = pipe.embed(content["prompt"], settings)

@@ -1,15 +1,15 @@
 """From words to the embedding that the picture of the edited face should have.
 
 A text's embedding lies elsewhere than those of pictures, and says nothing about what is not named.
-But the bank of a sampler holds pictures: those like the face, and among them those that the words
-fit as well. The difference of the two means, both on the pictures' side of the gap, is what the
-words would change in this face, and it vanishes where they already fit.
+But a bank holds pictures: those like the face, and among them those that the words fit as well. The
+difference of the two means, both on the pictures' side of the gap, is what the words would change
+in this face, and it vanishes where they already fit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import torch
@@ -23,7 +23,7 @@ from text2face.samplers.conditions import ConditionBank
 if TYPE_CHECKING:
     from text2face.pipeline import TextToFace
 
-__all__ = ["approach", "target"]
+__all__ = ["Aim", "approach", "find_aim", "target"]
 
 LIKENESS: Final = 0.07
 """The softness of nearness to the face, as a difference of cosines."""
@@ -35,11 +35,31 @@ TRIES: Final = 16
 ROUNDS: Final = 2
 """How often it is looked at."""
 
-Move = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""A latent [1, num_ws, w_dim], what is seen in it and what should be [1, D] → change of w."""
+
+@dataclass(frozen=True)
+class Aim:
+    """Where the words lead."""
+
+    wanted: Tensor
+    """The embedding that the picture should have [1, D], L2-normalised."""
+    weights: Tensor
+    """How much of each picture of the bank is added and taken away to get there [1, B]."""
 
 
-def approach(pipe: TextToFace, subject: Subject, move: Move, rounds: int = ROUNDS) -> Tensor:
+Move = Callable[[Tensor, Tensor, Aim], Tensor]
+"""A latent [1, num_ws, w_dim], what is seen in it [1, D], and the aim → change of w."""
+
+
+def approach(
+    pipe: TextToFace,
+    subject: Subject,
+    move: Move,
+    bank: ConditionBank | None,
+    *,
+    rounds: int = ROUNDS,
+    least: float = LENGTHS[0],
+    likeness: float = LIKENESS,
+) -> Tensor:
     """The change of w by one move towards the aim, and more where the words do not fit yet.
 
     What the moves have made of the face is told by the sampler's critic, not by an image; a
@@ -49,44 +69,58 @@ def approach(pipe: TextToFace, subject: Subject, move: Move, rounds: int = ROUND
         pipe: The pipeline.
         subject: The face.
         move: What follows from the aim.
+        bank: See `find_aim`.
         rounds: How many moves at most.
+        least: Of the first move, see `find_aim`; the others may be nothing.
+        likeness: See `find_aim`.
     """
     sampler = pipe.sampler
-    critic = sampler if isinstance(sampler, LatentCritic) else None
-    bank = getattr(sampler, "bank", None)
+    critic = sampler if isinstance(sampler, LatentCritic) and bank is not None else None
     total, seen = torch.zeros_like(subject.latent), subject.seen
-    before = None if critic is None else critic.estimate(subject.latent)
-    for looked in range(rounds):
-        wanted = target(replace(subject, seen=seen), bank, least=0.0 if looked else LENGTHS[0])
-        total = total + move(subject.latent + total, seen, wanted)
-        if critic is None or before is None or bank is None:
-            break
-        difference = critic.estimate(subject.latent + total) - before
-        seen = F.normalize(subject.seen + difference, dim=1)
+    for looked in range(rounds if critic is not None else 1):
+        now = replace(subject, seen=seen)
+        aim = find_aim(now, bank, least=0.0 if looked else least, likeness=likeness)
+        total = total + move(subject.latent + total, seen, aim)
+        if critic is not None:
+            both = critic.estimate(torch.cat([subject.latent, subject.latent + total]))
+            seen = F.normalize(subject.seen + both[1:] - both[:1], dim=1)
     return total
 
 
-def target(subject: Subject, bank: ConditionBank | None, *, least: float = LENGTHS[0]) -> Tensor:
-    """The embedding [1, D] of the face's picture once the words fit, L2-normalised.
+def target(subject: Subject, bank: ConditionBank | None) -> Tensor:
+    """The embedding [1, D] of the face's picture once the words fit; see `find_aim`."""
+    return find_aim(subject, bank).wanted
 
-    The difference is followed until the words fit as they fit the pictures of the bank that they
-    describe, but at least `least` times its length. Without a bank, the difference is that of the
-    texts.
+
+def find_aim(
+    subject: Subject,
+    bank: ConditionBank | None,
+    *,
+    least: float = LENGTHS[0],
+    likeness: float = LIKENESS,
+) -> Aim:
+    """Follow the difference until the words fit as they fit the pictures that they describe.
+
+    Args:
+        subject: The face and the words.
+        bank: Pictures; None takes the difference of the texts, and gives no weights.
+        least: The difference is followed for at least this much of its length.
+        likeness: The softness of nearness to the face: a small one makes the face's nearest
+            pictures speak for it, a large one averages over more of them.
     """
     seen, wanted = subject.seen, subject.wanted
     if bank is None:
         source = wanted.new_zeros(wanted.shape) if subject.source is None else subject.source
-        return F.normalize(seen + wanted - source, dim=1)
-    images = bank.to(seen).embeddings
-    likeness, fitness = seen @ images.T / LIKENESS, wanted @ images.T
-    before = likeness
+        return Aim(F.normalize(seen + wanted - source, dim=1), seen.new_zeros(1, 0))
+    images = bank.embeddings.to(seen)
+    near, fitness = seen @ images.T / likeness, wanted @ images.T
+    before = near
     if subject.source is not None:
-        before = likeness + subject.source @ images.T / FITNESS
-    after = likeness + fitness / FITNESS
-    step = (after.softmax(dim=1) - before.softmax(dim=1)) @ images
+        before = near + subject.source @ images.T / FITNESS
+    weights = (near + fitness / FITNESS).softmax(dim=1) - before.softmax(dim=1)
     described = ((fitness / FITNESS).softmax(dim=1) * fitness).sum(dim=1)
     lengths = torch.linspace(least, LENGTHS[1], TRIES, device=seen.device)[:, None]
-    tried = F.normalize(seen + lengths * step, dim=1)
+    tried = F.normalize(seen + lengths * (weights @ images), dim=1)
     enough = (tried @ wanted[0] >= described).float()
-    first = int(enough.argmax()) if enough.any() else TRIES - 1
-    return tried[first : first + 1]
+    chosen = int(enough.argmax()) if enough.any() else TRIES - 1
+    return Aim(tried[chosen : chosen + 1], weights * lengths[chosen])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
+from text2face._serve import serve, ui
 from text2face.errors import ArgumentError, OutputError, PromptError, Text2FaceError
 
 if TYPE_CHECKING:
@@ -343,3 +344,7 @@ def _fail(message: str, code: int) -> int:
     """Say in one line what went wrong."""
     click.echo(f"text2face: {' '.join(message.split())}", err=True)
     return code
+
+
+cli.add_command(serve)
+cli.add_command(ui)

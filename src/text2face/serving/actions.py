@@ -116,7 +116,7 @@ class Actions:
     def draw(self, wish: Wish, visit: Visit, locked: bool) -> Iterator[tuple[int, list[Drawn]]]:
         """Draw faces, and give the seed and those that are there after each one."""
         with told():
-            seed = wish.seed if locked else secrets.randbelow(2**31)
+            seed = wish.seed if locked else secrets.randbelow(10**6)
             count = min(wish.count, MAX_SEED - seed + 1)
             draws = 4 * count if wish.best else count
             settings = wish.settings(self.engine)
@@ -148,7 +148,7 @@ class Actions:
         with told():
             source = _chosen(visit)
             pipe = self.engine.pipe
-            first = secrets.randbelow(2**31)
+            first = secrets.randbelow(10**6)
 
             def make(seed: int) -> Drawn:
                 (other,) = pipe.draw([source.record.prompt], [seed], source.record.settings)

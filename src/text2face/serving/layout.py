@@ -59,11 +59,30 @@ def build(actions: Actions) -> gr.Blocks:
                         gr.Button(text, size="sm", min_width=60, elem_classes="example")
                         for text in EXAMPLES
                     ]
+            with gr.Column(scale=6, min_width=300, elem_id="show"):
+                gallery = gr.Gallery(
+                    label="Faces",
+                    show_label=False,
+                    columns=2,
+                    object_fit="contain",
+                    height="auto",
+                    allow_preview=False,
+                    buttons=[],
+                    interactive=False,
+                    elem_id="faces",
+                )
+                details = gr.Markdown(
+                    "Your faces appear here. Click on one to vary or keep it.", elem_id="details"
+                )
+                with gr.Row(elem_id="face-row"):
+                    similar = gr.Button("More like this", elem_id="similar", min_width=120)
+                    keep = gr.DownloadButton("Download", elem_id="keep", min_width=120)
+            with gr.Column(scale=4, min_width=300, elem_id="tune"):
                 count = gr.Slider(1, 12, 4, step=1, label="How many", elem_id="count")
                 with gr.Row(elem_id="seed-row"):
                     seed = gr.Number(
-                        secrets.randbelow(2**31),
-                        label="Seed: one number, one face",
+                        secrets.randbelow(10**6),
+                        label="Seed",
                         precision=0,
                         minimum=0,
                         maximum=MAX_SEED,
@@ -105,24 +124,6 @@ def build(actions: Actions) -> gr.Blocks:
                         height=120,
                         elem_id="dropped",
                     )
-            with gr.Column(scale=6, min_width=300, elem_id="show"):
-                gallery = gr.Gallery(
-                    label="Faces",
-                    show_label=False,
-                    columns=4,
-                    object_fit="contain",
-                    height="auto",
-                    allow_preview=False,
-                    buttons=[],
-                    interactive=False,
-                    elem_id="faces",
-                )
-                details = gr.Markdown(
-                    "Your faces appear here. Click on one to vary or keep it.", elem_id="details"
-                )
-                with gr.Row(elem_id="face-row"):
-                    similar = gr.Button("More like this", elem_id="similar", min_width=120)
-                    keep = gr.DownloadButton("Download", elem_id="keep", min_width=120)
         with gr.Accordion(
             "Made in this visit: blend two, or watch one become the other",
             open=True,
@@ -141,9 +142,9 @@ def build(actions: Actions) -> gr.Blocks:
             )
             pair = gr.State((0, 1))
             pair_text = gr.Markdown("Click on two faces.", elem_id="pair")
-            with gr.Row():
+            with gr.Row(elem_id="blend-row"):
                 share = gr.Slider(
-                    0, 100, 50, step=1, label="How much of the second (%)", elem_id="share"
+                    0, 100, 50, step=1, label="Share of the second, %", elem_id="share"
                 )
                 with gr.Column(scale=1, min_width=160):
                     blend = gr.Button("Blend", elem_id="blend")
@@ -220,7 +221,7 @@ def build(actions: Actions) -> gr.Blocks:
         prompt.change(
             actions.notice, prompt, notice, trigger_mode="always_last", queue=False, **_QUIET
         )
-        dice.click(lambda: secrets.randbelow(2**31), None, seed, queue=False, **_QUIET)
+        dice.click(lambda: secrets.randbelow(10**6), None, seed, queue=False, **_QUIET)
         inputs = [visit, locked, *wish]
         running = [
             gr.on([make.click, prompt.submit], draw, inputs, [seed, *shown], **_WORK),
@@ -275,7 +276,7 @@ def _show(actions: Actions, visit: Visit, faces: Sequence[Drawn]) -> list[Any]:
 
 
 def _caption(drawn: Drawn) -> str:
-    return f"{drawn.face.score:.2f} · {drawn.face.seed}"
+    return f"likeness {drawn.face.score:.2f} · seed {drawn.face.seed}"
 
 
 def _about(drawn: Drawn) -> str:

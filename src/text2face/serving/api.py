@@ -168,7 +168,7 @@ class _Routes:
         pipe = self.engine.pipe
         edit = getattr(pipe, "edit", None)
         if edit is None:
-            raise Refusal(501, "this model does not edit faces", code="not_supported")
+            raise Refusal(400, "this model does not edit faces", code="not_supported")
         uploads = [*(image or ()), *(images or ())]
         if len(uploads) != 1:
             raise Refusal(

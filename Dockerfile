@@ -11,9 +11,9 @@ COPY src ./src
 RUN pip install --no-cache-dir -c constraints.txt \
         --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 \
     && pip install --no-cache-dir -c constraints.txt ".[ui,c2pa]" \
-    && useradd --create-home text2face
+    && useradd --create-home --uid 1000 text2face
 
-USER text2face
+USER 1000
 WORKDIR /home/text2face
 EXPOSE 8000 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["serve", "ui"]
 
-_KEYS = "TEXT2FACE_API_KEYS"
+_KEYS: Final = "TEXT2FACE_API_KEYS"
+_PAGE_GRACE: Final = 2  # seconds
 
 
 def _common(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -167,7 +169,8 @@ def _run(
             log_level="warning",
             access_log=False,
             timeout_keep_alive=30,
-            h11_max_incomplete_event_size=2**16,
+            # An open page never ends by itself.
+            timeout_graceful_shutdown=_PAGE_GRACE if page else math.ceil(limits["timeout"]) + 1,
         )
     )
     server.run(sockets=[listener])

@@ -307,3 +307,20 @@ def test_a_failure_is_one_line_and_no_traceback(serve: Serve, caplog: Any) -> No
     assert answer.status_code == 500
     assert "secret" not in answer.text
     assert "Traceback" not in answer.text
+
+
+def test_masks_several_images_and_odd_forms_are_refused(serve: Serve) -> None:
+    server = serve(editing())
+    face = ("face.png", png(Image.new("RGB", (8, 8))), "image/png")
+    url = f"{server.url}/v1/images/edits"
+    for files, data, message in (
+        ([("image", face), ("mask", face)], {"prompt": "a hat"}, "a mask is not supported"),
+        ([("image[]", face), ("image[]", face)], {"prompt": "a hat"}, "2 images, expected one"),
+        ([("image", face)], {"prompt": "a hat", "size": "9x9"}, "size: input should be"),
+        ([("image", face)], {"prompt": "xyzzy"}, "no known word"),
+        ([("image", face)], {"prompt": "a hat", "n": 2}, "n: input should be"),
+        ([("image", face)], {}, "prompt: field required"),
+    ):
+        answer = httpx.post(url, files=files, data=data)
+        assert answer.status_code == 400
+        assert message in answer.json()["error"]["message"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import queue
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakKeyDictionary, finalize
 
 import gradio as gr
 import torch
@@ -93,7 +95,8 @@ class Actions:
         """Use an engine and perhaps a certificate."""
         self.engine = engine
         self.sign = sign
-        self.folder = Path(tempfile.mkdtemp(prefix="text2face-page-"))
+        self._folder = tempfile.TemporaryDirectory(prefix="text2face-page-")
+        self._files: WeakKeyDictionary[Drawn, str] = WeakKeyDictionary()
 
     def can(self, name: str) -> bool:
         """Whether the pipeline has a method."""
@@ -208,8 +211,13 @@ class Actions:
     def keep(self, drawn: Drawn) -> str:
         """A file of a face, with all its metadata, to download."""
         with told():
-            file = provenance.encode(drawn.face.image, drawn.record, sign=self.sign)
-            return self._save(file, f"seed{drawn.face.seed:04d}.png")
+            known = self._files.get(drawn)
+            if known is None:
+                file = provenance.encode(drawn.face.image, drawn.record, sign=self.sign)
+                known = self._files[drawn] = self._save(file, f"seed{drawn.face.seed:04d}.png")
+                # The file goes when no visit holds the face any more.
+                finalize(drawn, shutil.rmtree, Path(known).parent, ignore_errors=True)
+            return known
 
     def recall(self, path: str) -> Record:
         """What an image that was dropped in says of itself."""
@@ -241,7 +249,7 @@ class Actions:
         return replace(a, image=to_pil(images)[0], latent=latent, score=score)
 
     def _save(self, file: bytes, name: str) -> str:
-        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        folder = Path(tempfile.mkdtemp(dir=self._folder.name))
         path = folder / name
         path.write_bytes(file)
         return str(path)

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, File, Form, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse, Response
 from PIL import Image
+from pydantic import ValidationError
 
 import text2face
 from text2face import provenance
@@ -144,6 +146,7 @@ class _Routes:
         prompt: Annotated[Prompt, Form()],
         image: Annotated[list[UploadFile] | None, File()] = None,
         images: Annotated[list[UploadFile] | None, File(alias="image[]")] = None,
+        mask: Annotated[UploadFile | None, File()] = None,
         model: Annotated[str | None, Form()] = None,
         n: Annotated[int, Form(ge=1, le=1, description="An edit has one result.")] = 1,
         size: Annotated[str | None, Form()] = None,
@@ -163,12 +166,19 @@ class _Routes:
             "output_format": output_format,
             "output_compression": output_compression,
         }
-        body = Generation(**{name: value for name, value in given.items() if value is not None})
+        try:
+            body = Generation(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            raise RequestValidationError(error.errors()) from None
         self._check_model(body.model)
         pipe = self.engine.pipe
         edit = getattr(pipe, "edit", None)
         if edit is None:
             raise Refusal(400, "this model does not edit faces", code="not_supported")
+        if mask is not None:
+            raise Refusal(
+                400, "a mask is not supported; say it in words", code="not_supported", param="mask"
+            )
         uploads = [*(image or ()), *(images or ())]
         if len(uploads) != 1:
             raise Refusal(

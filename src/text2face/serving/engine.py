@@ -51,9 +51,9 @@ class EngineConfig:
     """Faces that may wait at most."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Drawn:
-    """A face with the record that goes into its file."""
+    """A face with the record that goes into its file; equal to itself alone."""
 
     face: Face
     record: Record

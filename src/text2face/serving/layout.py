@@ -33,7 +33,7 @@ def build(actions: Actions) -> gr.Blocks:
         actions: What the controls do.
     """
     pipe = actions.engine.pipe
-    with gr.Blocks(title="text2face", analytics_enabled=False, fill_width=False) as page:
+    with gr.Blocks(title="text2face", analytics_enabled=False, delete_cache=(3600, 7200)) as page:
         visit = gr.State(Visit())
         gr.HTML(
             "<header><h1>text2face</h1><p>Say what a face looks like.</p></header>", padding=False
@@ -264,7 +264,7 @@ def _wish(*values: Any) -> Wish:
 
 def _show(actions: Actions, visit: Visit, faces: Sequence[Drawn]) -> list[Any]:
     """What the gallery, the details, the history and the download become."""
-    finished = [one for one in visit.shown if any(one is face for face in faces)] == list(faces)
+    finished = visit.shown == list(faces)
     first = faces[0] if faces and finished else None
     return [
         [(actions.keep(one), _caption(one)) for one in faces],

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    Gauge,
     Histogram,
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from text2face.serving.engine import Engine
@@ -44,17 +46,27 @@ class Metrics:
             buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
             registry=self.registry,
         )
-        for name, about, read in (
-            ("text2face_waiting", "Faces in the queue", lambda: engine.waiting),
-            ("text2face_faces_total", "Faces drawn", lambda: engine.statistics.faces),
-            ("text2face_passes_total", "Passes", lambda: engine.statistics.passes),
-            ("text2face_draw_seconds_total", "Time in passes", lambda: engine.statistics.seconds),
-        ):
-            Gauge(name, about, registry=self.registry).set_function(read)
+        self.registry.register(_EngineCollector(engine))
 
     def text(self) -> bytes:
         """All figures in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class _EngineCollector(Collector):
+    """The figures that an engine keeps itself."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def collect(self) -> Iterator[Metric]:
+        done = self.engine.statistics
+        yield GaugeMetricFamily(
+            "text2face_waiting", "Faces in the queue", value=self.engine.waiting
+        )
+        yield CounterMetricFamily("text2face_faces", "Faces drawn", value=done.faces)
+        yield CounterMetricFamily("text2face_passes", "Passes", value=done.passes)
+        yield CounterMetricFamily("text2face_draw_seconds", "Time in passes", value=done.seconds)
 
 
 class Timing:

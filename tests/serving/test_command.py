@@ -51,7 +51,7 @@ def port() -> Iterator[int]:
 
 
 def await_health(url: str) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         try:
             assert httpx.get(f"{url}/healthz").status_code == 200
@@ -82,6 +82,7 @@ def test_a_signal_finishes_what_was_accepted(model: Path, port: int) -> None:
         _, err = process.communicate(timeout=60)
     finally:
         process.kill()
+        process.communicate()
     assert [len(answer.json()["data"]) for answer in answers] == [3, 3, 3]
     assert "Traceback" not in err
 
@@ -91,12 +92,12 @@ def test_two_servers_on_a_port_and_a_missing_model_are_one_line(model: Path) -> 
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         second = start("serve", "--model", model, "--port", taken.getsockname()[1])
-        _, err = second.communicate(timeout=120)
+        _, err = second.communicate(timeout=300)
     assert second.returncode == 1
     assert err.count("\n") == 1
     assert "address already in use; expected a free port" in err
     missing = start("serve", "--model", "./none", "--port", 0)
-    _, err = missing.communicate(timeout=120)
+    _, err = missing.communicate(timeout=300)
     assert (missing.returncode, err.count("\n")) == (1, 1)
 
 

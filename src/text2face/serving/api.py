@@ -97,7 +97,7 @@ def make_app(engine: Engine, config: ServerConfig | None = None) -> FastAPI:
     app.add_middleware(BodyLimit, most=config.max_body, seconds=config.timeout)
     app.add_middleware(Timing, metrics=metrics)
     routes = _Routes(engine, config, metrics)
-    both = {"response_model_exclude_none": True, "responses": _ERRORS}
+    both: dict[str, Any] = {"response_model_exclude_none": True, "responses": _ERRORS}
     app.post("/v1/images/generations", **both)(routes.generations)
     app.post("/v1/images/edits", **both)(routes.edits)
     app.get("/v1/images/files/{name}", response_class=Response, responses=_ERRORS)(routes.file)
@@ -167,7 +167,9 @@ class _Routes:
             "output_compression": output_compression,
         }
         try:
-            body = Generation(**{name: value for name, value in given.items() if value is not None})
+            body = Generation.model_validate(
+                {name: value for name, value in given.items() if value is not None}
+            )
         except ValidationError as error:
             raise RequestValidationError(error.errors()) from None
         self._check_model(body.model)
@@ -239,9 +241,10 @@ class _Routes:
         """Wait for faces, but not for longer than the client does."""
         gone = asyncio.ensure_future(_gone(request))
         wrapped = asyncio.ensure_future(asyncio.wrap_future(future))
+        waited: set[asyncio.Future[Any]] = {gone, wrapped}
         try:
             await asyncio.wait(
-                {gone, wrapped},
+                waited,
                 timeout=self.config.timeout,
                 return_when=asyncio.FIRST_COMPLETED,
             )

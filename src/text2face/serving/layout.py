@@ -22,8 +22,8 @@ EXAMPLES: Final = (
     "a surprised girl with curly black hair and freckles",
     "a middle-aged woman with a green hat",
 )
-_QUIET: Final = {"show_progress": "hidden", "api_visibility": "private"}
-_WORK: Final = {"show_progress": "minimal", "api_visibility": "private"}
+_QUIET: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
+_WORK: Final[dict[str, Any]] = {"show_progress": "minimal", "api_visibility": "private"}
 
 
 def build(actions: Actions) -> gr.Blocks:

@@ -245,7 +245,8 @@ def build(actions: Actions) -> gr.Blocks:
             [prompt, count, seed, locked, truncation, diversity, condition, negative],
             **_QUIET,
         )
-    return page
+    built: gr.Blocks = page
+    return built
 
 
 def _wish(*values: Any) -> Wish:

@@ -38,7 +38,7 @@ def mount(app: FastAPI, engine: Engine, sign: Signer | None = None) -> FastAPI:
         font_mono=["ui-monospace", "monospace"],
     )
     style = files("text2face.serving").joinpath("page.css").read_text("utf-8")
-    return gr.mount_gradio_app(
+    with_page: FastAPI = gr.mount_gradio_app(
         app,
         page,
         path="/",
@@ -51,3 +51,4 @@ def mount(app: FastAPI, engine: Engine, sign: Signer | None = None) -> FastAPI:
         enable_monitoring=False,
         max_file_size="8mb",
     )
+    return with_page

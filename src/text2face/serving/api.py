@@ -103,7 +103,7 @@ def make_app(engine: Engine, config: ServerConfig | None = None) -> FastAPI:
     app.get("/v1/images/files/{name}", response_class=Response, responses=_ERRORS)(routes.file)
     app.get("/v1/models", responses=_ERRORS)(routes.models)
     app.get("/v1/models/{name}", responses=_ERRORS)(routes.model)
-    app.get("/healthz", responses={503: {}})(routes.health)
+    app.get("/healthz", responses={503: {"model": ErrorBody}})(routes.health)
     app.get("/metrics", response_class=PlainTextResponse)(routes.measure)
     return app
 

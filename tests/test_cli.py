@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 from text2face import TextToFace, provenance
 from text2face._generate import parse_grid, parse_seeds
 from text2face.errors import ArgumentError
+from text2face.settings import Settings
 
 Run = Callable[..., int]
 Capture = pytest.CaptureFixture[str]
@@ -368,3 +369,41 @@ def test_grids() -> None:
     for text in ("", "x", "4", "4x", "0x1", "-1x2", "4x2x3", "9999x1"):
         with pytest.raises(ArgumentError):
             parse_grid(text)
+
+
+def test_other_formats_say_the_same_and_are_drawn_again(
+    generate: Run, run: Run, capsys: Capture
+) -> None:
+    assert generate(PROMPT, "--seed", 7, "--format", "jpeg", "--grid", "1x1") == 0
+    assert files() == ["grid.jpeg", "seed0007.jpeg"]
+    assert run("info", "out/seed0007.jpeg") == 0
+    assert "digital_source_type: trainedAlgorithmicMedia" in capsys.readouterr().out
+    assert generate("--from-image", "out/seed0007.jpeg", "--format", "jpeg", "-o", "again") == 0
+    assert Path("again/seed0007.jpeg").read_bytes() == Path("out/seed0007.jpeg").read_bytes()
+
+
+def test_a_signed_image_is_verified(generate: Run, run: Run, capsys: Capture) -> None:
+    pytest.importorskip("c2pa")
+    from tests.certificates import make_chain
+
+    chain, key = make_chain(Path())
+    assert generate(PROMPT, "--seed", 7, "--c2pa", chain, key, "--quiet") == 0
+    assert run("info", "out/seed0007.png") == 0
+    assert "content_credentials: intact, signed by Tester" in capsys.readouterr().out
+    image = bytearray(Path("out/seed0007.png").read_bytes())
+    image[image.index(b"IDAT") + 20] ^= 1
+    Path("broken.png").write_bytes(image)
+    assert run("info", "broken.png") == 1
+    assert "not as signed by Tester" in capsys.readouterr().err
+    assert generate(PROMPT, "--c2pa", "none.pem", key, "-o", "new") == 2
+    assert "cannot read the certificate none.pem" in capsys.readouterr().err
+    assert not Path("new").exists()
+
+
+def test_an_image_made_by_more_than_words_is_not_drawn_again(
+    generate: Run, capsys: Capture
+) -> None:
+    record = provenance.Record(PROMPT, 7, Settings(), "tiny", None, process="mixed with seed 9")
+    provenance.write(Path("mixed.png"), Image.new("RGB", (8, 8)), record)
+    assert generate("--from-image", "mixed.png") == 2
+    assert "was made by more than words: mixed with seed 9" in refused(capsys)

@@ -17,13 +17,14 @@ Run = Callable[..., int]
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory, bundled: TextToFace) -> list[Path]:
     from text2face import provenance
-    from text2face._generate import record_of
 
     folder = tmp_path_factory.mktemp("faces")
     paths = []
     for face in bundled.draw(["a young woman"], [1, 2], bundled.settings()):
         paths.append(folder / f"seed{face.seed}.png")
-        provenance.write(paths[-1], face.image, record_of(bundled, bundled.settings(), face))
+        provenance.write(
+            paths[-1], face.image, provenance.describe(bundled, bundled.settings(), face)
+        )
     return paths
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from text2face import provenance
+from text2face import _xmp, provenance
 from text2face.errors import ArgumentError, OutputError
 from text2face.provenance import Record
 from text2face.settings import Settings
@@ -91,7 +92,7 @@ def with_chunk(path: Path, text: str | None) -> Path:
 
 @pytest.mark.parametrize("text", ["{", "[]", "3", '{"prompt": "a"}', '{"contact_sheet": 3}'])
 def test_a_damaged_record_is_an_error(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ArgumentError, match=r"chunk of .* is damaged or of another version"):
+    with pytest.raises(ArgumentError, match=r"record of .* is damaged or of another version"):
         provenance.read(with_chunk(tmp_path / "bad.png", text))
 
 
@@ -110,13 +111,13 @@ def test_a_picture_without_a_record_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\nxxxx"])
 def test_what_is_no_png_is_an_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(content)
-    with pytest.raises(ArgumentError, match=r"cannot read .* expected a PNG that text2face made"):
+    with pytest.raises(ArgumentError, match=r"cannot read .* expected"):
         provenance.read(tmp_path / "file")
 
 
 def test_a_missing_or_wrong_file_is_an_error(tmp_path: Path) -> None:
     for wrong in (tmp_path, tmp_path / "none.png"):
-        with pytest.raises(ArgumentError, match=r"cannot read .* expected a PNG"):
+        with pytest.raises(ArgumentError, match=r"cannot read .* expected"):
             provenance.read(wrong)
 
 
@@ -130,3 +131,75 @@ def test_a_cut_off_png_is_an_error_or_still_tells(path: Path, length: int) -> No
 def test_writing_into_nowhere_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot write"):
         provenance.write(tmp_path / "none" / "face.png", PICTURE, RECORD)
+
+
+@pytest.mark.parametrize("name", ["face.jpg", "face.jpeg", "face.webp", "face.png"])
+def test_every_format_says_everything(tmp_path: Path, name: str) -> None:
+    provenance.write(tmp_path / name, PICTURE, RECORD)
+    report = provenance.inspect(tmp_path / name)
+    assert report.records == [RECORD]
+    assert report.parameters is not None
+    assert report.parameters.startswith(RECORD.prompt)
+    assert report.source_type == provenance.DIGITAL_SOURCE_TYPE
+    assert report.credentials is None
+    assert report.problems == []
+
+
+def test_a_jpeg_has_its_texts_where_other_tools_look(tmp_path: Path) -> None:
+    provenance.write(tmp_path / "face.jpg", PICTURE, RECORD)
+    with Image.open(tmp_path / "face.jpg") as image:
+        comment = image.getexif().get_ifd(0x8769)[0x9286]
+        assert comment.startswith(b"UNICODE\0")
+        assert comment[8:].decode("utf-16-be").startswith(RECORD.prompt)
+        assert b"Iptc4xmpExt:DigitalSourceType" in image.info["xmp"]
+
+
+def test_an_animation_keeps_the_records_of_its_ends(tmp_path: Path) -> None:
+    frames = [PICTURE, Image.new("RGB", PICTURE.size, "red")]
+    file = provenance.encode(frames, [RECORD, RECORD], "webp")
+    assert provenance.read(file) == [RECORD, RECORD]
+    (tmp_path / "move.webp").write_bytes(file)
+    with Image.open(tmp_path / "move.webp") as image:
+        assert getattr(image, "n_frames", 1) == 2
+    with pytest.raises(ArgumentError, match="an animation as png"):
+        provenance.encode(frames, [RECORD], "png")
+
+
+def test_an_unknown_format_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match=r"expected a name in .png"):
+        provenance.write(tmp_path / "face.bmp", PICTURE, RECORD)
+    with pytest.raises(ArgumentError, match="expected one of png"):
+        provenance.encode(PICTURE, RECORD, "bmp")
+
+
+def test_more_records_than_a_jpeg_has_room_for_are_an_error() -> None:
+    with pytest.raises(ArgumentError, match="save it as PNG"):
+        provenance.encode(PICTURE, [RECORD] * 500, "jpeg")
+
+
+def test_what_does_not_hold_together_is_told(path: Path) -> None:
+    texts = chunks(path)
+    info = PngInfo()
+    info.add_itxt("text2face", texts["text2face"])
+    info.add_itxt("parameters", texts["parameters"].replace("Seed: 42", "Seed: 43"))
+    PICTURE.save(path, pnginfo=info)
+    assert provenance.inspect(path).problems == [
+        "the IPTC mark of generated images is missing",
+        "the parameters are not those of the record or of the image's size",
+    ]
+
+
+def test_an_xmp_packet_with_entities_is_not_read() -> None:
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaa">]>' + _xmp.make("{}")
+    assert _xmp.read(bomb) == (None, None)
+    assert _xmp.read(b"<not xml") == (None, None)
+    assert _xmp.read(_xmp.make('{"a": "<&>"}')) == (_xmp.DIGITAL_SOURCE_TYPE, '{"a": "<&>"}')
+
+
+def test_a_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    ihdr = b"IHDR" + (60_000).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
+    header = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + ihdr
+    header += zlib.crc32(ihdr).to_bytes(4, "big")
+    (tmp_path / "bomb.png").write_bytes(header + b"\0\0\0\0IDAT" + b"\x35\xaf\x06\x1e")
+    with pytest.raises(ArgumentError, match="60000×60000, expected at most"):
+        provenance.read(tmp_path / "bomb.png")

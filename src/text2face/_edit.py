@@ -301,8 +301,8 @@ def _write_sequence(
     steps: list[dict[str, Any]],
     fps: int,
 ) -> None:
+    from text2face import _xmp
     from text2face.motion import loop_of, write_animation
-    from text2face.provenance import xmp
     from text2face.sheet import contact_sheet
 
     if out.suffix == ".png":
@@ -311,7 +311,8 @@ def _write_sequence(
     from text2face._folders import make_folder
 
     make_folder(out.parent)
-    comment = xmp() if out.suffix == ".webp" else json.dumps({"edited": steps}) + xmp()
+    record = json.dumps({"edited": steps})
+    comment = _xmp.make(record) if out.suffix == ".webp" else record + _xmp.make()
     write_animation(out, loop_of(images), fps=fps, comment=comment)
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import text2face
 from text2face import prompts, provenance
 from text2face._folders import atomic_file, check_writable, make_folder
 from text2face.errors import ArgumentError, CheckpointError, OutputError
@@ -23,7 +22,7 @@ from text2face.settings import Settings, check_count
 if TYPE_CHECKING:
     from text2face.pipeline import Face, TextToFace
 
-__all__ = ["Job", "parse_grid", "parse_seeds", "record_of", "write_latent"]
+__all__ = ["Job", "parse_grid", "parse_seeds", "write_latent"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,10 @@ class Job:
     batch_size: int
     as_json: bool
     quiet: bool
+    format: str = "png"
+    """The kind of image file: "png", "jpeg" or "webp"."""
+    c2pa: tuple[Path, Path] | None = None
+    """The certificate and key to sign with."""
 
     def run(self) -> None:
         """Check all that can be checked, load the model, then draw and save face by face.
@@ -86,13 +89,20 @@ class Job:
             for index, text in enumerate(self.texts, 1)
         }
 
+    @cached_property
+    def signer(self) -> provenance.Signer | None:
+        """What signs the files."""
+        return provenance.load_signer(*self.c2pa) if self.c2pa else None
+
     def _path(self, text: str, seed: int) -> Path:
-        return self.folders[text] / f"seed{seed:04d}.png"
+        return self.folders[text] / f"seed{seed:04d}.{self.format}"
 
     def _check(self) -> None:
         """Find what is wrong before the slow part starts."""
         Settings(**{**asdict(self.source.settings if self.source else Settings()), **self.given})
         check_count("batch-size", self.batch_size)
+        if self.signer:
+            self.signer(_probe(), "image/png")
         for text in self.texts:
             prompts.parse(text, literal=self.given.get("literal", False))
         if len(set(self.texts)) < len(self.texts):
@@ -111,7 +121,7 @@ class Job:
         if self.save_latents:
             planned += [path.with_suffix(f".{self.save_latents}") for path in planned]
         if self.grid:
-            planned.append(self.outdir / "grid.png")
+            planned.append(self.outdir / f"grid.{self.format}")
         existing = [] if self.overwrite else [path for path in planned if path.exists()]
         if existing:
             more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
@@ -166,17 +176,17 @@ class Job:
                     on_face=bar.update,
                 )
                 for face in drawn:
-                    record = record_of(pipe, settings, face)
+                    record = provenance.describe(pipe, settings, face)
                     path = self._path(face.prompt, face.seed)
                     make_folder(path.parent)
                     if self.save_latents:
                         write_latent(path.with_suffix(f".{self.save_latents}"), face)
-                    provenance.write(path, face.image, record)
+                    provenance.write(path, face.image, record, sign=self.signer)
                     faces.append(face)
                     records.append(record)
                     self._tell(bar, path, f"{face.score:.3f}", asdict(record))
             if self.grid:
-                path = self.outdir / "grid.png"
+                path = self.outdir / f"grid.{self.format}"
                 self._write_sheet(path, self.grid[0], faces, records)
                 self._tell(bar, path, "contact sheet", {"contact_sheet": len(faces)})
         except torch.OutOfMemoryError:  # the GPU's
@@ -203,7 +213,7 @@ class Job:
         sheet = contact_sheet(
             [face.image for face in faces], columns, self.texts if row_per_prompt else None
         )
-        provenance.write_sheet(path, sheet, records)
+        provenance.write_sheet(path, sheet, records, sign=self.signer)
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -236,22 +246,15 @@ def parse_grid(text: str) -> tuple[int, int]:
     return columns, rows
 
 
-def record_of(pipe: TextToFace, settings: Settings, face: Face) -> Record:
-    """All it takes to draw a face again."""
-    import torch
+def _probe() -> bytes:
+    """A small picture, to see that the certificate signs."""
+    import io
 
-    return Record(
-        prompt=face.prompt,
-        seed=face.seed,
-        settings=settings,
-        model=pipe.config.name,
-        weights=pipe.weights,
-        dtype=str(pipe.dtype).removeprefix("torch."),
-        device=pipe.device.type,
-        threads=torch.get_num_threads(),
-        version=text2face.__version__,
-        score=face.score,
-    )
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, format="PNG")
+    return file.getvalue()
 
 
 def write_latent(path: Path, face: Face) -> None:

@@ -48,7 +48,10 @@ def pairs(**options: Any) -> None:
 
 
 @click.command()
-@click.option("--task", type=click.Choice(["sampler"]), default="sampler", show_default=True)
+@click.option(
+    "--task", type=click.Choice(["sampler", "inversion"]), default="sampler", show_default=True
+)
+@click.option("--model", help="Of an inversion: a folder or hub id.  [default: bundled]")
 @click.option(
     "--preset", "preset_name", type=click.Choice(PRESETS), default="flow", show_default=True
 )
@@ -56,8 +59,8 @@ def pairs(**options: Any) -> None:
 @click.option("--encoder", help="A folder, hub id or known name.  [default: bundled]")
 @click.option("--pairs", "folder", type=_PATH, help="Of `text2face pairs`.  [default: OUT/pairs]")
 @click.option(
-    "--count", type=click.IntRange(1), default=16384, show_default=True,
-    help="Pairs to make first if --pairs is not given.",
+    "--count", type=click.IntRange(1),
+    help="Pairs, or samples of an inversion, to make first.  [default: 16384, 4000]",
 )  # fmt: skip
 @click.option("-o", "--out", type=_PATH, default="runs", show_default=True)
 @click.option("--steps", type=int, help="Optimiser steps.")
@@ -80,6 +83,8 @@ def pairs(**options: Any) -> None:
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def train(
     task: str,
+    model: str | None,
+    count: int | None,
     changes: tuple[str, ...],
     settings: bool,
     steps: int | None,
@@ -93,7 +98,18 @@ def train(
 
     OUT gets a numbered folder with checkpoints, statistics (log.jsonl), sample grids and, in the
     end, the model. Under `torchrun -m text2face train` processes share each batch.
+
+    With --task inversion, OUT/inversion becomes the encoder that finds latents for pictures; put it
+    into the model's folder.
     """
+    if task == "inversion":
+        from text2face._train_inversion import run
+
+        out, quiet = options["out"] / "inversion", options["quiet"]
+        chosen = {"samples": count or 4000, "steps": steps, "seed": seed or 0}
+        run(model, out, minutes=minutes or 7.0, quiet=quiet, **chosen)
+        click.echo(str(out))
+        return
     from text2face._train import parse_changes, show_settings, train_command
 
     if settings:
@@ -106,7 +122,7 @@ def train(
         "learning_rate": learning_rate,
         "seed": seed,
     }
-    train_command(changes=parse_changes(changes, **given), **options)
+    train_command(changes=parse_changes(changes, **given), count=count or 16384, **options)
 
 
 @click.command()

@@ -1,49 +1,14 @@
-"""`text2face train-inversion`: an inversion encoder for a model, from the command line."""
+"""`text2face train --task inversion`: an inversion encoder for a model."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from text2face.errors import ArgumentError
-
 if TYPE_CHECKING:
-    from text2face.inversion.training import InversionData, Report
+    from text2face.inversion.training import Report
 
-__all__ = ["run", "train_inversion"]
-
-
-@click.command("train-inversion")
-@click.option("--model", help="A folder or hub id.  [default: bundled]")
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="inversion/")
-@click.option("--samples", type=int, default=4000, show_default=True, help="Drawn to learn from.")
-@click.option("--minutes", type=float, default=7.0, show_default=True, help="Over all runs.")
-@click.option("--steps", type=int, help="Steps instead of minutes.")
-@click.option("--image-share", type=float, default=0.25, show_default=True, help="See e4e.")
-@click.option("--images", type=click.Path(path_type=Path), help="uint8 .npy [N, H, W, 3].")
-@click.option("--latents", type=click.Path(path_type=Path), help="Theirs, .npy [N, w_dim].")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
-def train_inversion(
-    model: str | None,
-    out: Path,
-    samples: int,
-    minutes: float,
-    steps: int | None,
-    image_share: float,
-    images: Path | None,
-    latents: Path | None,
-    seed: int,
-    quiet: bool,
-) -> None:
-    """Train the encoder that finds a latent for a picture, on samples of the generator.
-
-    The state is kept in OUT.checkpoint and the same command goes on from it.
-    """
-    run(model, out, samples, minutes, steps, image_share, images, latents, seed, quiet)
-    click.echo(str(out))
+__all__ = ["run"]
 
 
 def run(
@@ -52,13 +17,12 @@ def run(
     samples: int = 4000,
     minutes: float = 7.0,
     steps: int | None = None,
-    image_share: float = 0.25,
-    images: Path | None = None,
-    latents: Path | None = None,
     seed: int = 0,
     quiet: bool = False,
 ) -> None:
-    """Train the inversion encoder of a model and save it; for `text2face train --task inversion`.
+    """Train the encoder that finds a latent for a picture, on samples of the generator.
+
+    The state is kept beside `out`, and the same command goes on from it.
 
     Args:
         model: A folder or hub id; None = the bundled one.
@@ -66,14 +30,11 @@ def run(
         samples: Images drawn by the generator to learn from.
         minutes: Time, over all runs.
         steps: Steps instead of minutes.
-        image_share: The last part of the training, in which images are compared.
-        images: Further images, uint8 [N, H, W, 3] as .npy.
-        latents: Their latents, [N, w_dim] as .npy.
         seed: Of everything random.
         quiet: No progress.
 
     Raises:
-        ArgumentError: A value is out of range, or images come without latents.
+        ArgumentError: A value is out of range.
         CheckpointError: The model or the checkpoint is damaged.
         OutputError: It cannot be written.
     """
@@ -85,8 +46,7 @@ def run(
     from text2face.pipeline import TextToFace
     from text2face.samplers.base import LatentCritic
 
-    config = InversionTraining(minutes=minutes, steps=steps, image_share=image_share, seed=seed)
-    known = _read(images, latents)
+    config = InversionTraining(minutes=minutes, steps=steps, seed=seed)
     check_writable(out.parent)
     pipe = TextToFace.from_pretrained(model)
     hidden = True if quiet else None
@@ -106,7 +66,7 @@ def run(
 
         encoder = train(
             pipe.generator,
-            [*known, drawn],
+            [drawn],
             config,
             critic=pipe.sampler if isinstance(pipe.sampler, LatentCritic) else None,
             judge=pipe.encoder,
@@ -114,25 +74,3 @@ def run(
             on_step=report,
         )
     encoder.save_pretrained(out)
-
-
-def _read(images: Path | None, latents: Path | None) -> list[InversionData]:
-    if (images is None) != (latents is None):
-        raise ArgumentError("--images and --latents go together; one of them is missing")
-    if images is None or latents is None:
-        return []
-    import numpy as np
-    import torch
-
-    from text2face.inversion.training import InversionData
-
-    try:
-        pixels = np.load(images, mmap_mode="r", allow_pickle=False)
-        codes = np.load(latents, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ArgumentError(
-            f"cannot read {images} and {latents} ({error}); expected .npy files"
-        ) from None
-    if pixels.dtype != np.uint8:
-        raise ArgumentError(f"{images} holds {pixels.dtype}, expected uint8")
-    return [InversionData(pixels, torch.from_numpy(codes))]

@@ -290,10 +290,8 @@ class BulkJob:
 
 def _draw(pipe: TextToFace, settings: Settings, row: Row) -> tuple[bytes, dict[str, Any], Face]:
     """The PNG of a row, what the manifest says of it, and the face."""
-    from text2face._generate import record_of
-
     (face,) = pipe.draw([row.prompt], [row.seed], settings)
-    content = provenance.encode(face.image, record_of(pipe, settings, face))
+    content = provenance.encode(face.image, provenance.describe(pipe, settings, face))
     line = {
         "index": row.index,
         "prompt": row.prompt,

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from text2face import _edit, _train_cli, _train_inversion
+from text2face import _edit, _train_cli
 from text2face._evaluate import evaluate
+from text2face._serve import serve, ui
 from text2face.errors import ArgumentError, OutputError, PromptError, Text2FaceError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def cli(context: click.Context) -> None:
 @click.option(
     "--from-image",
     type=click.Path(path_type=Path),
-    help="Draw the face of a PNG again; options given change it.",
+    help="Draw the face of an image again; options given change it.",
 )
 @click.option("-n", "--num-images", type=int, help="Images for each prompt.  [default: 1]")
 @click.option("--seed", type=int, help="Image i uses SEED + i.  [default: random]")
@@ -97,6 +98,19 @@ def cli(context: click.Context) -> None:
 @click.option("--grid", metavar="COLSxROWS", help="Also save a contact sheet, grid.png.")
 @click.option("-o", "--outdir", type=click.Path(path_type=Path), default="out", show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+@click.option(
+    "--format",
+    type=click.Choice(["png", "jpeg", "webp"]),
+    default="png",
+    show_default=True,
+    help="The kind of image file.",
+)
+@click.option(
+    "--c2pa",
+    type=(click.Path(path_type=Path), click.Path(path_type=Path)),
+    metavar="CERT KEY",
+    help="Sign the images (PEM files).",
+)
 @click.option(
     "--save-latents",
     type=click.Choice(["safetensors", "npz"]),
@@ -170,6 +184,11 @@ def generate(
                 "expected one image and no prompts"
             )
         source = records[0]
+        if source.process:
+            raise ArgumentError(
+                f"--from-image {from_image} was made by more than words: {source.process}; "
+                "expected an image that generate drew"
+            )
         wanted = [source.prompt]
     elif not wanted:
         raise ArgumentError("no prompt; expected one, such as 'a woman with red hair'")
@@ -210,17 +229,28 @@ def _stoppable(work: Callable[[], None]) -> None:
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object, or one for each face.")
 def info(image: Path, as_json: bool) -> None:
-    """Show how an image was made; `generate --from-image` draws it again."""
+    """Show how an image was made, and check that all it says of itself holds.
+
+    `generate --from-image` draws it again. The exit code is 1 if something does not hold: the mark
+    of generated images is missing, texts contradict each other, or a C2PA signature is broken.
+    """
     from text2face import provenance
 
-    for facts in provenance.read_facts(image):
+    report = provenance.inspect(image)
+    about = {
+        "digital_source_type": (report.source_type or "").rpartition("/")[2] or None,
+        "content_credentials": report.credentials,
+    }
+    for facts in [report.edited] if report.edited else map(asdict, report.records):
         if as_json:
-            click.echo(json.dumps(facts))
+            click.echo(json.dumps({**facts, **about, "problems": report.problems}))
             continue
-        facts |= facts.pop("settings", {})
+        facts |= facts.pop("settings", {}) | about
         click.echo(
             "\n".join(f"{name}: {value}" for name, value in facts.items() if value is not None)
         )
+    if report.problems:
+        raise OutputError(f"{image}: {'; '.join(report.problems)}")
 
 
 @cli.group()
@@ -353,5 +383,5 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-for _command in (*_edit.COMMANDS, _train_inversion.train_inversion, evaluate):
+for _command in (*_edit.COMMANDS, evaluate, serve, ui):
     cli.add_command(_command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -30,6 +31,8 @@ from text2face.settings import NoiseMode, Settings, check_count, choose_seeds
 __all__ = ["Face", "Output", "PipelineConfig", "TextToFace", "noise", "to_pil"]
 
 _KINDS: Final = ("encoder", "sampler", "generator")
+_ROWS: Final = 16  # rows of the products in which latents are drawn
+_RANDOM: Final = threading.Lock()  # the random numbers of "random" noise are the process's
 
 
 class TextToFace:
@@ -294,7 +297,8 @@ class TextToFace:
 
         def drawn(text: str, embedding: Tensor) -> Iterator[Face]:
             for batch in batches:
-                for face in self._batch(text, embedding, batch, settings):
+                texts, wanted = [text] * len(batch), embedding.expand(len(batch), -1)
+                for face in self._batch(texts, wanted, batch, settings):
                     on_face()
                     yield face
 
@@ -351,6 +355,21 @@ class TextToFace:
         Returns:
             w [N, num_ws, w_dim], truncated, float32.
         """
+        if self.device.type != "cpu":
+            return self._latents(embeddings, seeds, settings)
+        # Products of one shape, so that a latent does not depend on the company it keeps: their
+        # sums are in another order for another number of rows, by which pixels change.
+        parts = []
+        count = max(1, _ROWS // settings.shortlist)
+        for start in range(0, len(seeds), count):
+            some, rows = list(seeds[start : start + count]), embeddings[start : start + count]
+            spare = count - len(some)
+            padded = torch.cat([rows, rows[:1].expand(spare, -1)])
+            drawn = self._latents(padded, some + some[:1] * spare, settings)
+            parts.append(drawn[: len(some)])
+        return torch.cat(parts)
+
+    def _latents(self, embeddings: Tensor, seeds: Sequence[int], settings: Settings) -> Tensor:
         critic = self.sampler if isinstance(self.sampler, LatentCritic) else None
         draws = settings.shortlist if critic is not None else 1
         bank = getattr(self.sampler, "bank", None)
@@ -405,24 +424,70 @@ class TextToFace:
     mix = operations.mix
     vary = operations.vary
 
+    def draw_together(
+        self,
+        texts: Sequence[str],
+        embeddings: Tensor,
+        seeds: Sequence[int],
+        settings: Settings,
+    ) -> list[Face]:
+        """Draw one face for each of several prompts, in one pass, as a server does.
+
+        On a CPU each image is, bit for bit, what `draw` makes of its prompt and seed alone.
+
+        Args:
+            texts: N prompts.
+            embeddings: Their embeddings [N, D], from `embed` with the same settings.
+            seeds: N seeds.
+            settings: See `settings`.
+
+        Raises:
+            ArgumentError: A setting is out of range, or the numbers differ.
+        """
+        if not texts or not len(texts) == len(embeddings) == len(seeds):
+            raise ArgumentError(
+                f"{len(texts)} prompts, {len(embeddings)} embeddings and {len(seeds)} seeds; "
+                "expected as many of each, and at least one"
+            )
+        alone = self.device.type == "cpu"
+        return self._batch(texts, embeddings, seeds, settings, alone=alone)
+
     @torch.no_grad()
     def _batch(
-        self, text: str, embedding: Tensor, seeds: Sequence[int], settings: Settings
+        self,
+        texts: Sequence[str],
+        embeddings: Tensor,
+        seeds: Sequence[int],
+        settings: Settings,
+        *,
+        alone: bool = False,
     ) -> list[Face]:
-        """Draw one face for each seed, all at once."""
-        wanted = embedding.expand(len(seeds), -1)
-        w = self.latents(wanted, seeds, settings)
-        with torch.random.fork_rng(enabled=settings.noise_mode == "random"):
-            if settings.noise_mode == "random":
-                torch.manual_seed(seeds[0])
-            images = self.decode(w, settings.noise_mode)
-        scores = F.cosine_similarity(self.encoder.encode_image(images).float(), wanted)
+        """Draw one face for each seed, all at once, or each image alone."""
+        embeddings = embeddings.to(self.device)
+        w = self.latents(embeddings, seeds, settings)
+        step = 1 if alone else len(seeds)
+        images = torch.cat(
+            [
+                self._synthesise(w[i : i + step], seeds[i], settings)
+                for i in range(0, len(seeds), step)
+            ]
+        )
+        scores = F.cosine_similarity(self.encoder.encode_image(images).float(), embeddings)
+        made = zip(
+            texts, to_pil(images), w.cpu(), embeddings.cpu(), seeds, scores.tolist(), strict=True
+        )
         return [
-            Face(image, latent, embedding.cpu(), text, seed, score)
-            for image, latent, seed, score in zip(
-                to_pil(images), w.cpu(), seeds, scores.tolist(), strict=True
-            )
+            Face(image, latent, embedding, text, seed, score)
+            for text, image, latent, embedding, seed, score in made
         ]
+
+    def _synthesise(self, w: Tensor, seed: int, settings: Settings) -> Tensor:
+        """Images of latents; the noise is drawn from the seed if it is random."""
+        if settings.noise_mode != "random":
+            return self.decode(w, settings.noise_mode)
+        with _RANDOM, torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return self.decode(w, "random")
 
     def _truncate(self, w: Tensor, settings: Settings) -> Tensor:
         """Pull the first layers of w [N, num_ws, w_dim] towards the average."""

@@ -82,10 +82,9 @@ def test_edits_in_sequence_are_undone_exactly(bundled: TextToFace, face: Face) -
 def test_a_picture_of_our_own_is_taken_up_where_it_was(
     bundled: TextToFace, face: Face, tmp_path: Path
 ) -> None:
-    from text2face._generate import record_of
 
     drawn, edited = tmp_path / "drawn.png", tmp_path / "edited.png"
-    provenance.write(drawn, face.image, record_of(bundled, bundled.settings(), face))
+    provenance.write(drawn, face.image, provenance.describe(bundled, bundled.settings(), face))
     picture = read_picture(drawn)
     assert torch.allclose(bundled.encode(picture)[0], face.latent, atol=1e-5)
     changed = bundled.edit(picture, "with glasses")

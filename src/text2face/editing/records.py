@@ -7,10 +7,9 @@ image. An edited one carries the latent itself, beside the list of what was done
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from text2face.pipeline import TextToFace
 
 __all__ = ["pack", "recall", "unpack", "write_edited"]
-
-_CHUNK: Final = "text2face"
 
 
 def pack(latent: Tensor) -> dict[str, Any]:
@@ -59,7 +56,7 @@ def unpack(content: Mapping[str, Any]) -> Tensor:
 
 def recall(pipe: TextToFace, image: Image.Image) -> Tensor | None:
     """The latent w [1, num_ws, w_dim] of a picture that these weights made; None of any other."""
-    content = facts(image)
+    content = provenance.told_by(image)
     if content is None or content.get("weights") != pipe.weights or pipe.weights is None:
         return None
     if "latent" in content:
@@ -74,16 +71,6 @@ def recall(pipe: TextToFace, image: Image.Image) -> Tensor | None:
         return None
 
 
-def facts(image: Image.Image) -> dict[str, Any] | None:
-    """The JSON object that text2face wrote into a picture; None if there is none."""
-    text = image.info.get(_CHUNK)
-    try:
-        content = json.loads(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return content if isinstance(content, dict) else None
-
-
 def write_edited(
     path: Path,
     image: Image.Image,
@@ -94,13 +81,14 @@ def write_edited(
     """Save a picture with what was done to make it, whole or not at all.
 
     Args:
-        path: A PNG.
+        path: Its name tells the format.
         image: The picture.
         pipe: What made it.
         steps: What was done, first to last, as JSON values.
         latent: w [num_ws, w_dim] of the picture; None for a sheet of several.
 
     Raises:
+        ArgumentError: The format is unknown.
         OutputError: It cannot be written.
     """
     content: dict[str, Any] = {
@@ -112,4 +100,4 @@ def write_edited(
     if latent is not None:
         content["latent"] = pack(latent)
     told = "; ".join(" ".join(f"{k} {v}" for k, v in step.items()) for step in steps)
-    provenance.write_content(path, image, told, content)
+    provenance.write_edited(path, image, told, content)

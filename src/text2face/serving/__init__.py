@@ -1,0 +1,1 @@
+"""A server that speaks the OpenAI Images API, and a page to play with."""

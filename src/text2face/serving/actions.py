@@ -1,0 +1,275 @@
+"""What the page does: each action takes what stands on the page and gives what to show."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+from weakref import WeakKeyDictionary, finalize
+
+import gradio as gr
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from text2face import provenance
+from text2face._images import decode_image
+from text2face.errors import Text2FaceError
+from text2face.pipeline import Face, to_pil
+from text2face.provenance import Record, Signer
+from text2face.serving.engine import Busy, Closed, Drawn, Engine
+from text2face.settings import MAX_SEED, Settings
+
+__all__ = ["Actions", "Visit", "Wish"]
+
+_MOST: Final = 60  # faces in the history of a visit
+_STEPS: Final = 24  # frames from one face to the other
+_NEARNESS: Final = 0.35  # how far "more like this" goes towards another face of the same words
+_PATIENCE: Final = 120.0
+
+
+@dataclass
+class Visit:
+    """What a visitor has made so far; newest first."""
+
+    faces: list[Drawn] = field(default_factory=list)
+    shown: list[Drawn] = field(default_factory=list)
+    """Those in the gallery."""
+    chosen: int | None = None
+    """The place in the gallery of the one that was clicked."""
+
+    def remember(self, drawn: Sequence[Drawn]) -> None:
+        """Show these faces and put them into the history."""
+        self.shown = list(drawn)
+        self.chosen = 0 if drawn else None
+        self.faces = [*drawn, *self.faces][:_MOST]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What stands on the page."""
+
+    prompt: str
+    count: int
+    seed: int
+    truncation: float
+    diversity: float
+    condition: str
+    negative: str
+    best: bool
+
+    def settings(self, engine: Engine) -> Settings:
+        """The settings of the faces to draw."""
+        return engine.pipe.settings(
+            truncation=self.truncation,
+            diversity=self.diversity,
+            condition=self.condition,
+            negative_prompt=self.negative.strip() or None,
+        )
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Turn what the library refuses into a note on the page."""
+    try:
+        yield
+    except (Text2FaceError, Busy) as error:
+        message = str(error)
+        raise gr.Error(message[0].upper() + message[1:] + ".", duration=8, title="Sorry") from None
+    except Closed:
+        raise gr.Error("The server is shutting down.", title="Sorry") from None
+    except TimeoutError:
+        raise gr.Error("That took too long; try fewer faces.", title="Sorry") from None
+
+
+class Actions:
+    """The actions over an engine."""
+
+    def __init__(self, engine: Engine, sign: Signer | None = None) -> None:
+        """Use an engine and perhaps a certificate."""
+        self.engine = engine
+        self.sign = sign
+        self._folder = tempfile.TemporaryDirectory(prefix="text2face-page-")
+        self._files: WeakKeyDictionary[Drawn, str] = WeakKeyDictionary()
+
+    def can(self, name: str) -> bool:
+        """Whether the pipeline has a method."""
+        return callable(getattr(self.engine.pipe, name, None))
+
+    def notice(self, prompt: str) -> str:
+        """The words that the model does not know, or what is wrong with the prompt."""
+        if not prompt.strip():
+            return ""
+        pipe = self.engine.pipe
+        try:
+            unknown = pipe.unknown_words([prompt], pipe.settings())
+        except Text2FaceError as error:
+            return f"⚠ {error}"
+        if not unknown:
+            return ""
+        words = ", ".join(f"“{word}”" for word in unknown)
+        return f"I don’t know {words}. I’ll go by the rest."
+
+    def draw(self, wish: Wish, visit: Visit, locked: bool) -> Iterator[tuple[int, list[Drawn]]]:
+        """Draw faces, and give the seed and those that are there after each one."""
+        with told():
+            seed = wish.seed if locked else secrets.randbelow(10**6)
+            count = min(wish.count, MAX_SEED - seed + 1)
+            draws = 4 * count if wish.best else count
+            settings = wish.settings(self.engine)
+            arrived: queue.SimpleQueue[Drawn | None] = queue.SimpleQueue()
+            future = self.engine.draw(
+                wish.prompt,
+                range(seed, seed + draws),
+                settings,
+                keep=count if wish.best else None,
+                timeout=_PATIENCE,
+                on_face=arrived.put,
+            )
+            future.add_done_callback(lambda _: arrived.put(None))
+            try:
+                faces: list[Drawn] = []
+                while (drawn := arrived.get()) is not None:
+                    faces.append(drawn)
+                    order = _by_score if wish.best else _by_seed
+                    faces = sorted(faces, key=order)[:count]
+                    yield seed, faces
+                faces = future.result()
+            finally:
+                future.cancel()  # the visitor may have left or cancelled
+            visit.remember(faces)
+            yield seed, faces
+
+    def similar(self, visit: Visit, count: int) -> Iterator[list[Drawn]]:
+        """More like the chosen one: the same words, a z nearby."""
+        with told():
+            source = _chosen(visit)
+            pipe = self.engine.pipe
+            first = secrets.randbelow(10**6)
+
+            def make(seed: int) -> Drawn:
+                (other,) = pipe.draw([source.record.prompt], [seed], source.record.settings)
+                face = self._between(source.face, other, _NEARNESS)
+                return self._made(face, source.record, f"seed {source.face.seed} varied by {seed}")
+
+            yield from self._call(visit, [(make, first + i) for i in range(count)])
+
+    def blend(self, visit: Visit, first: int, second: int, share: float) -> Iterator[list[Drawn]]:
+        """What lies between two faces of the history."""
+        with told():
+            a, b = _of(visit, first), _of(visit, second)
+
+            def make(_: int) -> Drawn:
+                face = self._between(a.face, b.face, share / 100)
+                about = f"{share:g} % of seed {b.face.seed} in seed {a.face.seed}"
+                return self._made(face, a.record, about)
+
+            yield from self._call(visit, [(make, 0)])
+
+    def move(self, visit: Visit, first: int, second: int) -> str:
+        """An animation from one face of the history to another."""
+        with told():
+            a, b = _of(visit, first), _of(visit, second)
+            frames: list[Image.Image] = []
+
+            def make() -> Drawn:
+                way = torch.linspace(0, 1, _STEPS)
+                frames.extend(self._between(a.face, b.face, float(t)).image for t in way)
+                return a
+
+            self.engine.call([make], timeout=_PATIENCE).result()
+            records = [replace(one.record, process="one end of an animation") for one in (a, b)]
+            both = [*frames, *frames[-2:0:-1]]
+            file = provenance.encode(both, records, "webp", duration=60, sign=self.sign)
+            return self._save(file, f"seed{a.face.seed}-to-seed{b.face.seed}.webp")
+
+    def edit(
+        self, upload: str | None, prompt: str, strength: float, visit: Visit
+    ) -> Iterator[list[Drawn]]:
+        """Change a face as words say."""
+        with told():
+            if upload is None:
+                raise gr.Error("Drop a face in first.", title="Sorry")
+            image = decode_image(Path(upload).read_bytes(), "the image")
+            pipe: Any = self.engine.pipe
+            settings = pipe.settings()
+            pipe.embed(prompt, settings)  # refuses what it cannot read
+
+            def make(_: int) -> Drawn:
+                face = pipe.edit(image, prompt, strength=strength)
+                process = f"an image edited with strength {strength:g}"
+                return Drawn(face, provenance.describe(pipe, settings, face, process=process))
+
+            yield from self._call(visit, [(make, 0)])
+
+    def keep(self, drawn: Drawn) -> str:
+        """A file of a face, with all its metadata, to download."""
+        with told():
+            known = self._files.get(drawn)
+            if known is None:
+                file = provenance.encode(drawn.face.image, drawn.record, sign=self.sign)
+                known = self._files[drawn] = self._save(file, f"seed{drawn.face.seed:04d}.png")
+                # The file goes when no visit holds the face any more.
+                finalize(drawn, shutil.rmtree, Path(known).parent, ignore_errors=True)
+            return known
+
+    def recall(self, path: str) -> Record:
+        """What an image that was dropped in says of itself."""
+        with told():
+            return provenance.read(Path(path))[0]
+
+    def _call(self, visit: Visit, makers: Sequence[tuple[Any, int]]) -> Iterator[list[Drawn]]:
+        calls = [lambda make=make, seed=seed: make(seed) for make, seed in makers]
+        future = self.engine.call(calls, timeout=_PATIENCE)
+        try:
+            faces = future.result()
+        finally:
+            future.cancel()
+        visit.remember(faces)
+        yield faces
+
+    def _made(self, face: Face, source: Record, process: str) -> Drawn:
+        record = replace(source, seed=face.seed, score=face.score, process=process)
+        return Drawn(face, record)
+
+    def _between(self, a: Face, b: Face, share: float) -> Face:
+        """The face at a share of the way between two latents, as near to the words of `a`."""
+        pipe = self.engine.pipe
+        latent = torch.lerp(a.latent, b.latent, share)
+        with torch.no_grad():
+            images = pipe.decode(latent[None])
+            seen = pipe.encoder.encode_image(images).float().cpu()
+        score = float(F.cosine_similarity(seen, a.embedding[None]))
+        return replace(a, image=to_pil(images)[0], latent=latent, score=score)
+
+    def _save(self, file: bytes, name: str) -> str:
+        folder = Path(tempfile.mkdtemp(dir=self._folder.name))
+        path = folder / name
+        path.write_bytes(file)
+        return str(path)
+
+
+def _by_score(drawn: Drawn) -> float:
+    return -drawn.face.score
+
+
+def _by_seed(drawn: Drawn) -> float:
+    return drawn.face.seed
+
+
+def _of(visit: Visit, index: int | None) -> Drawn:
+    if index is None or not 0 <= index < len(visit.faces):
+        raise gr.Error("Choose two faces from those you have made.", title="Sorry")
+    return visit.faces[index]
+
+
+def _chosen(visit: Visit) -> Drawn:
+    if visit.chosen is None or visit.chosen >= len(visit.shown):
+        raise gr.Error("Click on a face first.", title="Sorry")
+    return visit.shown[visit.chosen]

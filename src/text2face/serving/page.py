@@ -1,0 +1,54 @@
+"""The page: mounted in the server's app, and all of it comes from this machine."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+from importlib.resources import files
+
+import gradio as gr
+from fastapi import FastAPI
+
+from text2face.provenance import Signer
+from text2face.serving.actions import Actions
+from text2face.serving.engine import Engine
+from text2face.serving.layout import build
+
+__all__ = ["mount"]
+
+
+def mount(app: FastAPI, engine: Engine, sign: Signer | None = None) -> FastAPI:
+    """Put the page at the root of an app.
+
+    Args:
+        app: From `make_app`.
+        engine: Draws.
+        sign: Adds Content Credentials to what is kept.
+    """
+    page = build(Actions(engine, sign))
+    page.queue(default_concurrency_limit=None, max_size=256)
+    font = ["system-ui", "sans-serif"]
+    theme = gr.themes.Base(
+        primary_hue="indigo",
+        neutral_hue="slate",
+        radius_size="lg",
+        font=font,
+        font_mono=["ui-monospace", "monospace"],
+    )
+    style = files("text2face.serving").joinpath("page.css").read_text("utf-8")
+    with_page: FastAPI = gr.mount_gradio_app(
+        app,
+        page,
+        path="/",
+        theme=theme,
+        css=style,
+        footer_links=[],
+        run_history=False,
+        show_error=True,
+        ssr_mode=False,
+        enable_monitoring=False,
+        max_file_size="8mb",
+    )
+    return with_page

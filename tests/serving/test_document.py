@@ -1,0 +1,25 @@
+"""Any request that the OpenAPI document allows, and many that it does not, as schemathesis asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.serving.test_api import editing
+from text2face.serving.api import make_app
+from text2face.serving.engine import Engine, EngineConfig
+
+schemathesis = pytest.importorskip("schemathesis")
+checks = pytest.importorskip("schemathesis.specs.openapi.checks")
+
+app = make_app(Engine(editing(), EngineConfig(workers=1)))
+schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+
+
+@schema.parametrize()
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+def test_the_server_keeps_its_word(case: Any) -> None:
+    # Words that the model does not know are no valid prompt, which no schema can say.
+    case.call_and_validate(excluded_checks=[checks.positive_data_acceptance])

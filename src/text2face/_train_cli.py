@@ -105,9 +105,8 @@ def train(
     if task == "inversion":
         from text2face._train_inversion import run
 
-        out, quiet = options["out"] / "inversion", options["quiet"]
-        chosen = {"samples": count or 4000, "steps": steps, "seed": seed or 0}
-        run(model, out, minutes=minutes or 7.0, quiet=quiet, **chosen)
+        out = options["out"] / "inversion"
+        run(model, out, count or 4000, minutes or 7.0, steps, seed or 0, options["quiet"])
         click.echo(str(out))
         return
     from text2face._train import parse_changes, show_settings, train_command

@@ -360,7 +360,7 @@ class TextToFace:
         # Products of one shape, so that a latent does not depend on the company it keeps: their
         # sums are in another order for another number of rows, by which pixels change.
         parts = []
-        count = max(1, _ROWS // settings.shortlist)
+        count = max(1, _ROWS // self._draws(settings))
         for start in range(0, len(seeds), count):
             some, rows = list(seeds[start : start + count]), embeddings[start : start + count]
             spare = count - len(some)
@@ -369,9 +369,12 @@ class TextToFace:
             parts.append(drawn[: len(some)])
         return torch.cat(parts)
 
+    def _draws(self, settings: Settings) -> int:
+        """How many latents are drawn for a face."""
+        return settings.shortlist if isinstance(self.sampler, LatentCritic) else 1
+
     def _latents(self, embeddings: Tensor, seeds: Sequence[int], settings: Settings) -> Tensor:
-        critic = self.sampler if isinstance(self.sampler, LatentCritic) else None
-        draws = settings.shortlist if critic is not None else 1
+        draws = self._draws(settings)
         bank = getattr(self.sampler, "bank", None)
         condition = make_condition(
             settings.condition, embeddings, bank=bank, seeds=seeds, draws=draws
@@ -379,8 +382,8 @@ class TextToFace:
         z_dim = self.sampler.z_dim
         z = torch.cat([noise(seed, draws * z_dim).view(draws, z_dim) for seed in seeds])
         w = self.sampler.sample(condition, z.to(self.device) * settings.diversity).float()
-        if critic is not None and draws > 1:
-            seen = critic.estimate(w).view(len(seeds), draws, -1)
+        if isinstance(self.sampler, LatentCritic) and draws > 1:
+            seen = self.sampler.estimate(w).view(len(seeds), draws, -1)
             best = (seen @ embeddings[:, :, None]).argmax(dim=1)[:, 0]
             w = w.view(len(seeds), draws, *w.shape[1:])[
                 torch.arange(len(seeds), device=w.device), best

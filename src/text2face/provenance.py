@@ -371,7 +371,7 @@ def _content(source: Path | bytes) -> tuple[bytes, str]:
 
 
 def _texts(image: Image.Image) -> _Texts:
-    if image.format == "PNG":
+    if image.format == "PNG" or _CHUNK in image.info:  # a copy has no format
         chunks = {key: value for key, value in image.info.items() if isinstance(value, str)}
         kind, _ = _xmp.read(chunks.get(_XMP_CHUNK, ""))
         return _Texts(chunks.get("parameters"), chunks.get(_CHUNK), kind)

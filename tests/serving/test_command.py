@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -44,15 +43,15 @@ def start(*arguments: object) -> subprocess.Popen[str]:
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
+def port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        yield probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
-def await_health(url: str) -> None:
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
+def await_health(url: str, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
         try:
             assert httpx.get(f"{url}/healthz").status_code == 200
             return
@@ -66,7 +65,7 @@ def test_a_signal_finishes_what_was_accepted(model: Path, port: int) -> None:
     url = f"http://127.0.0.1:{port}"
     answers: list[httpx.Response] = []
     try:
-        await_health(url)
+        await_health(url, process)
 
         def ask() -> None:
             body = {"prompt": "a man", "n": 3, "seed": 1}

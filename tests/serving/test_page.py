@@ -155,3 +155,9 @@ def test_a_phone_shows_it_all(visit: Any) -> None:
     assert visit.evaluate("document.documentElement.scrollWidth") <= 360
     below = visit.locator("#faces").bounding_box()["y"]
     assert below < visit.locator("#count").bounding_box()["y"]
+
+
+def test_the_documentation_is_a_page_of_our_own(visit: Any, site: Running) -> None:
+    visit.goto(f"{site.url}/docs")
+    visit.get_by_text("Draw faces from words.").wait_for()
+    assert "/v1/images/generations" in visit.inner_text("body").replace("\u200b", "")

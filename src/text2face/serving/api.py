@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final
 from fastapi import FastAPI, File, Form, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse, Response
+from fastapi_offline import FastAPIOffline
 from PIL import Image
 from pydantic import ValidationError
 
@@ -82,13 +83,12 @@ def make_app(engine: Engine, config: ServerConfig | None = None) -> FastAPI:
         yield
         await asyncio.to_thread(engine.close)
 
-    app = FastAPI(
+    app = FastAPIOffline(  # FastAPI's own page of documentation loads scripts from a CDN
+        redoc_url=None,
         title="text2face",
         description="Words to faces, as the OpenAI Images API does it.",
         version=text2face.__version__,
         lifespan=lifespan,
-        docs_url=None,  # its page loads scripts from a CDN
-        redoc_url=None,
     )
     metrics = Metrics(engine)
     errors.install(app)

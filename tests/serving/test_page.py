@@ -159,5 +159,5 @@ def test_a_phone_shows_it_all(visit: Any) -> None:
 
 def test_the_documentation_is_a_page_of_our_own(visit: Any, site: Running) -> None:
     visit.goto(f"{site.url}/docs")
-    visit.get_by_text("Draw faces from words.").wait_for()
-    assert "/v1/images/generations" in visit.inner_text("body").replace("\u200b", "")
+    visit.get_by_text("as the OpenAI Images API does it").wait_for()
+    visit.get_by_text("/v1/images/edits").wait_for()

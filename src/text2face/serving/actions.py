@@ -192,17 +192,20 @@ class Actions:
     def edit(
         self, upload: str | None, prompt: str, strength: float, visit: Visit
     ) -> Iterator[list[Drawn]]:
-        """Change a face as words say."""
+        """Change a face as words say: the upload, or else the chosen one."""
         with told():
-            if upload is None:
-                raise gr.Error("Drop a face in first.", title="Sorry")
-            image = decode_image(Path(upload).read_bytes(), "the image")
+            if upload is not None:
+                start: Any = decode_image(Path(upload).read_bytes(), "the image")
+            elif visit.chosen is not None:
+                start = visit.shown[visit.chosen].face
+            else:
+                raise gr.Error("Make a face and click on it, or drop one in.", title="Sorry")
             pipe: Any = self.engine.pipe
             settings = pipe.settings()
             pipe.embed(prompt, settings)  # refuses what it cannot read
 
             def make(_: int) -> Drawn:
-                face = pipe.edit(image, prompt, strength=strength)
+                face = pipe.edit(start, prompt, strength=strength)
                 process = f"an image edited with strength {strength:g}"
                 return Drawn(face, provenance.describe(pipe, settings, face, process=process))
 

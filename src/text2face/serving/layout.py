@@ -159,12 +159,15 @@ def build(actions: Actions) -> gr.Blocks:
                     buttons=["download"],
                 )
         with (
-            gr.Accordion(
-                "Start from a face", open=False, visible=actions.can("edit"), elem_id="edit"
-            ),
+            gr.Accordion("Change a face", open=False, visible=actions.can("edit"), elem_id="edit"),
             gr.Row(),
         ):
-            upload = gr.Image(label="A face", type="filepath", height=200, sources=["upload"])
+            upload = gr.Image(
+                label="A face; if empty, the chosen one",
+                type="filepath",
+                height=200,
+                sources=["upload"],
+            )
             with gr.Column():
                 words = gr.Textbox(label="What should change?", placeholder="with glasses")
                 strength = gr.Slider(-2, 2, 1, step=0.1, label="Strength: 0 is the original")

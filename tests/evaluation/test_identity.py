@@ -29,5 +29,5 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="32 divides"):
         IdentityConfig(resolution=100)
     (tmp_path / "config.json").write_text(json.dumps({"type": "judge"}))
-    with pytest.raises(CheckpointError, match="expected an identity network"):
+    with pytest.raises(CheckpointError, match="expected 'identity'"):
         IdentityNetwork.from_pretrained(tmp_path)

@@ -47,7 +47,7 @@ def test_what_is_wrong_is_said(judge: Judge, tmp_path: Path) -> None:
     judge.save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "type": "cvae"}))
-    with pytest.raises(CheckpointError, match="expected a judge"):
+    with pytest.raises(CheckpointError, match="expected 'judge'"):
         Judge.from_pretrained(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps({**config, "labels": {"hat": ["a", "b"]}}))
     with pytest.raises(CheckpointError, match="unknown heads"):

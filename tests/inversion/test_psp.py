@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from text2face._saved import stored
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.inversion import psp
 from text2face.inversion.psp import PSPConfig, PSPEncoder
@@ -112,7 +113,7 @@ def test_a_checkpoint_becomes_generator_and_encoder(
     _, loaded = psp.load_psp(path)
     assert loaded.config == config
     assert torch.equal(loaded.latent_mean, mean)
-    for name, tensor in encoder._stored().items():
+    for name, tensor in stored(encoder).items():
         if name != "latent_mean":
             assert torch.equal(loaded.state_dict()[name], tensor)
 

@@ -6,28 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Final
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face._folders import CONFIG_NAME, make_config, read_config, write_folder
-from text2face.errors import ArgumentError, CheckpointError
-from text2face.evaluation.judge import (
-    Residual,
-    convolution,
-    load_frozen,
-    resize,
-    round_to_bytes,
-    stored,
-)
+from text2face._convolution import Residual, convolution
+from text2face._saved import SavedModule
+from text2face.errors import ArgumentError
+from text2face.evaluation.judge import resize, round_to_bytes
 
 __all__ = ["IdentityConfig", "IdentityNetwork"]
-
-TYPE: Final = "identity"
 
 
 @dataclass(frozen=True)
@@ -61,8 +51,12 @@ class IdentityConfig:
             )
 
 
-class IdentityNetwork(nn.Module):
+class IdentityNetwork(SavedModule):
     """Pictures of one person have a high cosine, pictures of two a low one."""
+
+    kind = "identity"
+    config_class = IdentityConfig
+    config: IdentityConfig
 
     def __init__(self, config: IdentityConfig | None = None) -> None:
         """Make an untrained network."""
@@ -93,25 +87,3 @@ class IdentityNetwork(nn.Module):
             with torch.inference_mode():
                 parts.append(self(round_to_bytes(images)))
         return torch.cat(parts)
-
-    @classmethod
-    def from_pretrained(cls, folder: str | Path) -> IdentityNetwork:
-        """Load a saved network in evaluation mode, its parameters frozen.
-
-        Raises:
-            CheckpointError: The folder holds no identity network, or a damaged one.
-        """
-        folder = Path(folder)
-        config = read_config(folder)
-        if config["type"] != TYPE:
-            raise CheckpointError(
-                f"{folder} holds a {config['type']!r}, expected an identity network; train one "
-                "with python -m recipes.train_identity"
-            )
-        network = cls(make_config(IdentityConfig, config, folder / CONFIG_NAME))
-        load_frozen(network, folder)
-        return network
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write `config.json` and `model.safetensors` (fp16)."""
-        write_folder(Path(folder), {"type": TYPE, **asdict(self.config)}, stored(self))

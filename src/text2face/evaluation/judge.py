@@ -7,9 +7,7 @@ A judge is used for nothing but counting: no part of the package may be trained 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Final
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,12 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face._folders import CONFIG_NAME, make_config, read_config, read_tensors, write_folder
-from text2face.errors import ArgumentError, CheckpointError
+from text2face._convolution import Residual, convolution
+from text2face._saved import SavedModule
+from text2face.errors import ArgumentError
 
 __all__ = ["Judge", "JudgeConfig", "Reading", "read", "round_to_bytes"]
-
-TYPE: Final = "judge"
 
 
 @dataclass(frozen=True)
@@ -53,11 +50,15 @@ class JudgeConfig:
             )
 
 
-class Judge(nn.Module):
+class Judge(SavedModule):
     """A small residual network with one softmax head per attribute.
 
     The features are taken from a 4×4 layout of the face, since a hat and a beard differ by place.
     """
+
+    kind = "judge"
+    config_class = JudgeConfig
+    config: JudgeConfig
 
     def __init__(self, config: JudgeConfig) -> None:
         """Make an untrained judge."""
@@ -99,28 +100,6 @@ class Judge(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Images [N, 3, H, W] in [-1, 1] → logits [N, classes] per attribute."""
         return self.classify(self.features(images))
-
-    @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Judge:
-        """Load a saved judge in evaluation mode, its parameters frozen.
-
-        Raises:
-            CheckpointError: The folder holds no judge, or a damaged one.
-        """
-        folder = Path(folder)
-        config = read_config(folder)
-        if config["type"] != TYPE:
-            raise CheckpointError(
-                f"{folder} holds a {config['type']!r}, expected a judge; train one with "
-                "python -m recipes.train_judge"
-            )
-        judge = cls(make_config(JudgeConfig, config, folder / CONFIG_NAME))
-        load_frozen(judge, folder)
-        return judge
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write `config.json` and `model.safetensors` (fp16)."""
-        write_folder(Path(folder), {"type": TYPE, **asdict(self.config)}, stored(self))
 
 
 @dataclass(frozen=True)
@@ -165,43 +144,3 @@ def resize(images: Tensor, size: int) -> Tensor:
     if images.shape[-2:] != (size, size):
         images = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
     return images.clamp(-1, 1)
-
-
-class Residual(nn.Module):
-    """x + two convolutions (He et al., 2015, arXiv 1512.03385)."""
-
-    def __init__(self, channels: int) -> None:
-        """Make the layers."""
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.first_norm = nn.BatchNorm2d(channels)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.second_norm = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps [N, channels, H, W] → the same shape."""
-        hidden = F.relu(self.first_norm(self.first(x)))
-        return F.relu(x + self.second_norm(self.second(hidden)))
-
-
-def convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    """A 3×3 convolution, normalised and activated."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
-    )
-
-
-def stored(network: nn.Module) -> dict[str, Tensor]:
-    """What of a network goes into its file."""
-    return {
-        name: value
-        for name, value in network.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
-
-
-def load_frozen(network: nn.Module, folder: Path) -> None:
-    """Fill a network with the weights of a folder; in evaluation mode, parameters frozen."""
-    expected = {name: value.shape for name, value in stored(network).items()}
-    network.load_state_dict(read_tensors(folder, expected), strict=False)
-    network.eval().requires_grad_(False)

@@ -19,10 +19,11 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from text2face._folders import CONFIG_NAME, make_config, read_config, write_folder
+from text2face._saved import freeze_from, stored
 from text2face.encoders.compact import CompactConfig, TextTower
 from text2face.encoders.vocabulary import PADDING, UNKNOWN, Vocabulary
 from text2face.errors import CheckpointError
-from text2face.evaluation.judge import Judge, load_frozen, round_to_bytes, stored
+from text2face.evaluation.judge import Judge, round_to_bytes
 
 __all__ = ["Reader", "ReaderConfig"]
 
@@ -119,7 +120,7 @@ class Reader(nn.Module):
                 "python -m recipes.train_reader"
             )
         reader = cls(config, judge)
-        load_frozen(reader, folder)
+        freeze_from(reader, folder)
         return reader
 
     def save_pretrained(self, folder: str | Path) -> None:

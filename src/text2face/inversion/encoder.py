@@ -7,21 +7,17 @@ edits work. The network is a residual one on 4×4 patches, milliseconds on one C
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face._folders import make_config, read_config, read_tensors, write_folder
+from text2face._convolution import Residual, convolution
+from text2face._saved import SavedModule
 from text2face.errors import ArgumentError
 
 __all__ = ["InversionConfig", "InversionEncoder"]
-
-TYPE = "compact"
 
 
 @dataclass(frozen=True)
@@ -56,41 +52,26 @@ class InversionConfig:
             )
 
 
-class _Residual(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.first_norm = nn.BatchNorm2d(channels)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.second_norm = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = F.relu(self.first_norm(self.first(x)))
-        return F.relu(x + self.second_norm(self.second(hidden)))
-
-
-def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
-    )
-
-
-class InversionEncoder(nn.Module):
+class InversionEncoder(SavedModule):
     """Images → latents (a `LatentEncoder`); `text2face.inversion.training` trains it."""
 
     latent_mean: Tensor
     latent_axes: Tensor
+
+    kind = "compact"
+    config_class = InversionConfig
+    config: InversionConfig
 
     def __init__(self, config: InversionConfig | None = None) -> None:
         """Make an encoder with random weights."""
         super().__init__()
         self.config = config = config or InversionConfig()
         first, *later = config.widths
-        stages: list[nn.Module] = [nn.PixelUnshuffle(4), _convolution(48, first, 1)]
-        stages.append(_Residual(first))
+        stages: list[nn.Module] = [nn.PixelUnshuffle(4), convolution(48, first, 1)]
+        stages.append(Residual(first))
         before = first
         for width in later:
-            stages += [_convolution(before, width, 2), _Residual(width)]
+            stages += [convolution(before, width, 2), Residual(width)]
             before = width
         self.trunk = nn.Sequential(*stages, nn.Flatten())
         cells = (config.image_size // 32) ** 2
@@ -168,29 +149,3 @@ class InversionEncoder(nn.Module):
             )
         code, differences = self(images.float())
         return self.place(code.float()[:, None] + differences.float())
-
-    @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
-        """Load an encoder in evaluation mode, without gradients.
-
-        Raises:
-            CheckpointError: The folder is missing or damaged.
-        """
-        folder = Path(folder)
-        encoder = cls(make_config(InversionConfig, read_config(folder), folder / "config.json"))
-        expected = {name: tensor.shape for name, tensor in encoder._stored().items()}
-        encoder.load_state_dict(read_tensors(folder, expected), strict=False)
-        return encoder.eval().requires_grad_(False)
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write `config.json` and `model.safetensors` (fp16).
-
-        Raises:
-            OutputError: The folder cannot be written.
-        """
-        config = {"type": TYPE, **dataclasses.asdict(self.config)}
-        write_folder(Path(folder), config, self._stored())
-
-    def _stored(self) -> dict[str, Tensor]:
-        state: dict[str, Tensor] = self.state_dict()
-        return {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}

@@ -8,18 +8,17 @@ makes that of the first layer and, for the others, differences from it.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face._folders import make_config, read_config, read_tensors, write_folder
+from text2face._saved import SavedModule, stored
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.generators.base import Generator
 from text2face.generators.checkpoints.files import read_checkpoint
@@ -31,7 +30,6 @@ from text2face.generators.layers import Dense
 
 __all__ = ["PSPConfig", "PSPEncoder", "load_psp"]
 
-TYPE: Final = "psp"
 _BLOCKS: Final = ((64, 3), (128, 4), (256, 14), (512, 3))
 _TAKEN: Final = (6, 20, 23)  # blocks whose output is used
 _COARSE, _MIDDLE = 3, 7  # the first layers of the middle and of the fine codes
@@ -130,10 +128,15 @@ class _StyleBlock(nn.Module):
         return out
 
 
-class PSPEncoder(nn.Module):
+class PSPEncoder(SavedModule):
     """Images → latents (a `LatentEncoder`), as pSp or e4e."""
 
     latent_mean: Tensor
+
+    kind = "psp"
+    config_class = PSPConfig
+    stored_half = False
+    config: PSPConfig
 
     def __init__(self, config: PSPConfig | None = None) -> None:
         """Make an encoder with random weights."""
@@ -212,32 +215,6 @@ class PSPEncoder(nn.Module):
             codes = torch.cat([codes[:, :1], codes[:, :1] + codes[:, 1:]], dim=1)
         return codes + self.latent_mean if self.config.from_mean else codes
 
-    @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
-        """Load an encoder in evaluation mode, without gradients.
-
-        Raises:
-            CheckpointError: The folder is missing or damaged.
-        """
-        folder = Path(folder)
-        encoder = cls(make_config(PSPConfig, read_config(folder), folder / "config.json"))
-        expected = {name: tensor.shape for name, tensor in encoder._stored().items()}
-        encoder.load_state_dict(read_tensors(folder, expected), strict=False)
-        return encoder.eval().requires_grad_(False)
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write `config.json` and `model.safetensors`, number for number.
-
-        Raises:
-            OutputError: The folder cannot be written.
-        """
-        config = {"type": TYPE, **dataclasses.asdict(self.config)}
-        write_folder(Path(folder), config, self._stored(), half=False)
-
-    def _stored(self) -> dict[str, Tensor]:
-        state: dict[str, Tensor] = self.state_dict()
-        return {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
-
 
 def _enlarge(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=True)
@@ -278,7 +255,7 @@ def load_psp(path: str | Path) -> tuple[Generator, PSPEncoder]:
     config = PSPConfig(_KINDS[name], generator.num_ws, generator.w_dim, from_mean)
     weights = Weights(found, str(path), size)
     with torch.device("meta"):
-        names = [n for n in PSPEncoder(config)._stored() if n != "latent_mean"]
+        names = [n for n in stored(PSPEncoder(config)) if n != "latent_mean"]
     tensors = {n: weights.take(n) for n in names}
     tensors["latent_mean"] = _mean(tree, str(path), size, generator)
     if weights.names():

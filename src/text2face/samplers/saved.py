@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from text2face._folders import make_config, read_config, read_tensors, write_folder
+from text2face._saved import SavedModule
 from text2face.samplers.conditions import ConditionBank
 
 
-class SavedSampler(nn.Module):
+class SavedSampler(SavedModule):
     """A sampler made from its config alone; the config has a `bank_size`."""
 
-    kind: ClassVar[str]
-    """The "type" in `config.json`."""
-    config_class: ClassVar[Any]
-    """The dataclass of its configuration."""
-    config: Any
     bank_embeddings: Tensor
     bank_image_mean: Tensor
     bank_text_mean: Tensor
@@ -48,25 +42,3 @@ class SavedSampler(nn.Module):
         }
         copy.load_state_dict({**self.state_dict(), **tensors})
         return copy.eval().requires_grad_(False)
-
-    @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
-        """Load a sampler in evaluation mode, without gradients.
-
-        Raises:
-            CheckpointError: The folder is missing or damaged.
-        """
-        folder = Path(folder)
-        sampler = cls(make_config(cls.config_class, read_config(folder), folder / "config.json"))
-        shapes = {name: tensor.shape for name, tensor in sampler.state_dict().items()}
-        sampler.load_state_dict(read_tensors(folder, shapes))
-        return sampler.eval().requires_grad_(False)
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Save the sampler.
-
-        Raises:
-            OutputError: The folder cannot be written.
-        """
-        config = {"type": self.kind, **dataclasses.asdict(self.config)}
-        write_folder(Path(folder), config, self.state_dict())

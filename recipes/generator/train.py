@@ -3,8 +3,8 @@
     python -m recipes.generator.train --data data/train --out runs/generator
 
 Every render is known by its parameters, so the synthesis network first learns to draw what the
-renderer draws (regression, also as the text-image encoder sees it), and a discriminator then
-teaches it texture. During both, the latent of a render is a linear function of its parameters;
+renderer draws (regression, also as the text-image encoder sees it), and critics of what the
+encoder sees then teach it texture. During both, the latent of a render is a linear function of its parameters;
 `recipes.generator.mapping` teaches the mapping network to reach the same latents from z.
 """
 
@@ -308,8 +308,6 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=0)
     arguments = parser.parse_args()
-    if arguments.batch % 8:  # and half as many blends: the discriminator looks at groups of four
-        parser.error(f"--batch is {arguments.batch}, expected a multiple of 8")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)

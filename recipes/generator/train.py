@@ -4,8 +4,9 @@
 
 Every render is known by its parameters, so the synthesis network first learns to draw what the
 renderer draws (regression, also as the text-image encoder sees it), and critics of what the
-encoder sees then teach it texture. During both, the latent of a render is a linear function of its parameters;
-`recipes.generator.mapping` teaches the mapping network to reach the same latents from z.
+encoder sees then teach it texture. During both, the latent of a render is a linear function of its
+parameters; `recipes.generator.mapping` teaches the mapping network to reach the same latents from
+z.
 """
 
 from __future__ import annotations

@@ -164,14 +164,18 @@ def draw_results(material: Material) -> None:
             }
             plots.draw_rising_detail(axes[0], lines)
             axes[0].legend(fontsize=6.5, loc="lower left")
+            told = set[str]()
             for name, entry in results.items():
                 kind = name.split(":")[0]
                 colour = {"ours": 1, "official": 0}.get(kind, 5)
                 x, y = entry["speed"]["batch 1"], 100 * entry["5 named"]
                 axes[1].scatter([x], [y], s=28, color=COLOURS[colour])
-                axes[1].annotate(
-                    name, (x, y), fontsize=6, xytext=(4, 3), textcoords="offset points"
-                )
+                label = kind.removesuffix(", best of 4")
+                if label not in told:
+                    axes[1].annotate(
+                        label, (x, y), fontsize=7, xytext=(5, -10), textcoords="offset points"
+                    )
+                told.add(label)
             axes[1].set_xscale("log")
             axes[1].set_xlabel("seconds an image, batch 1")
             axes[1].set_ylabel("five attributes named: shown, %")

@@ -42,8 +42,7 @@ class SavedModule(nn.Module):
         content = read_config(folder)
         if content["type"] != cls.kind:
             raise CheckpointError(
-                f"{folder} holds {content['type']!r}, expected {cls.kind!r}; choose another "
-                "folder"
+                f"{folder} holds {content['type']!r}, expected {cls.kind!r}; choose another folder"
             )
         module = cls(make_config(cls.config_class, content, folder / CONFIG_NAME))
         freeze_from(module, folder)

@@ -73,7 +73,8 @@ def draw_rising_detail(axes: Axes, lines: Mapping[str, Mapping[int, float]]) -> 
     for i, (name, points) in enumerate(lines.items()):
         shares = [100 * share for share in points.values()]
         colour = COLOURS[i % len(COLOURS)]
-        axes.plot(list(points), shares, "o-", color=colour, label=name, markersize=4)
+        style = "o-" if i < len(COLOURS) else "s--"
+        axes.plot(list(points), shares, style, color=colour, label=name, markersize=4)
     axes.set_xticks(sorted({x for points in lines.values() for x in points}))
     axes.set_xlabel("attributes named")
     axes.set_ylabel("of them shown, %")

@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -24,8 +24,19 @@ PROMPT = "an old man with a beard"
 Serve = Callable[..., Running]
 
 
+CLIENTS: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def _clients_are_closed() -> Iterator[None]:
+    yield
+    while CLIENTS:
+        CLIENTS.pop().close()
+
+
 def client(server: Running, key: str = "none") -> Any:
-    return openai.OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0)
+    CLIENTS.append(openai.OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0))
+    return CLIENTS[-1]
 
 
 def picture(data: Any) -> Image.Image:
@@ -125,15 +136,6 @@ def test_uploads_that_are_no_images_are_refused(serve: Serve, upload: bytes, mes
     with pytest.raises(openai.BadRequestError, match=message):
         client(server).images.edit(image=("face.png", upload, "image/png"), prompt="a hat")
     assert httpx.get(f"{server.url}/healthz").json() == {"status": "ok"}
-
-
-def test_a_model_that_does_not_edit_says_so(serve: Serve) -> None:
-    server = serve(tiny.make_pipe())
-    if hasattr(server.engine.pipe, "edit"):
-        pytest.skip("this pipeline edits")
-    with pytest.raises(openai.BadRequestError, match="does not edit") as error:
-        client(server).images.edit(image=("a.png", b"x", "image/png"), prompt="a hat")
-    assert error.value.code == "not_supported"
 
 
 @pytest.mark.parametrize(
@@ -272,7 +274,7 @@ def test_a_request_that_takes_too_long_is_504(serve: Serve) -> None:
 
 
 def test_a_client_that_vanishes_holds_nothing_up(serve: Serve) -> None:
-    server = serve(slow(0.1), workers=1, batch=1)
+    server = serve(slow(0.5), workers=1, batch=1)
     host, port = server.url.removeprefix("http://").split(":")
     body = json.dumps({"prompt": PROMPT, "n": 60}).encode()
     head = b"POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -282,7 +284,7 @@ def test_a_client_that_vanishes_holds_nothing_up(serve: Serve) -> None:
             time.sleep(0.005)
     start = time.monotonic()
     assert len(client(server).images.generate(prompt=PROMPT).data) == 1
-    assert time.monotonic() - start < 4  # 60 faces take 6 seconds
+    assert time.monotonic() - start < 15  # 60 faces take 30 seconds
     assert server.engine.statistics.faces < 50
 
 

@@ -98,10 +98,6 @@ class Actions:
         self._folder = tempfile.TemporaryDirectory(prefix="text2face-page-")
         self._files: WeakKeyDictionary[Drawn, str] = WeakKeyDictionary()
 
-    def can(self, name: str) -> bool:
-        """Whether the pipeline has a method."""
-        return callable(getattr(self.engine.pipe, name, None))
-
     def notice(self, prompt: str) -> str:
         """The words that the model does not know, or what is wrong with the prompt."""
         if not prompt.strip():

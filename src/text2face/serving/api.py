@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import inspect
 import secrets
 import time
 from collections import OrderedDict
@@ -174,9 +173,6 @@ class _Routes:
             raise RequestValidationError(error.errors()) from None
         self._check_model(body.model)
         pipe = self.engine.pipe
-        edit = getattr(pipe, "edit", None)
-        if edit is None:
-            raise Refusal(400, "this model does not edit faces", code="not_supported")
         if mask is not None:
             raise Refusal(
                 400, "a mask is not supported; say it in words", code="not_supported", param="mask"
@@ -193,8 +189,10 @@ class _Routes:
         settings = pipe.settings(truncation=truncation)
         unknown = pipe.unknown_words([prompt], settings)  # also checks the prompt
 
+        changed: dict[str, Any] = {} if truncation is None else {"truncation": truncation}
+
         def make() -> Drawn:
-            made = edit(face, prompt, strength=strength, **_accepted(edit, truncation=truncation))
+            made = pipe.edit(face, prompt, strength=strength, **changed)
             process = f"an image edited with strength {strength:g}"
             record = provenance.describe(pipe, settings, made, process=process)
             return Drawn(made, record)
@@ -319,14 +317,3 @@ async def _gone(request: Request) -> None:
 
 def _resized(image: Image.Image, side: int) -> Image.Image:
     return image if image.width == side else image.resize((side, side), Image.Resampling.LANCZOS)
-
-
-def _accepted(function: Any, **values: Any) -> dict[str, Any]:
-    """The values that are given and that a function has a parameter for."""
-    parameters = inspect.signature(function).parameters
-    every = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-    return {
-        name: value
-        for name, value in values.items()
-        if value is not None and (every or name in parameters)
-    }

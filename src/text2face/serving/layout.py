@@ -159,7 +159,7 @@ def build(actions: Actions) -> gr.Blocks:
                     buttons=["download"],
                 )
         with (
-            gr.Accordion("Change a face", open=False, visible=actions.can("edit"), elem_id="edit"),
+            gr.Accordion("Change a face", open=False, elem_id="edit"),
             gr.Row(),
         ):
             upload = gr.Image(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["Residual", "convolution"]
+__all__ = ["Residual", "convolution", "trunk"]
 
 
 class Residual(nn.Module):
@@ -29,4 +29,23 @@ def convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     """A 3×3 convolution, normalised and activated."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+    )
+
+
+def trunk(resolution: int, width: int, outputs: int) -> nn.Sequential:
+    """Images [N, 3, resolution, resolution] → features [N, outputs].
+
+    The last layer sees places apart, since a hat and a beard differ by where they are.
+    """
+    return nn.Sequential(
+        nn.PixelUnshuffle(4),
+        convolution(48, width, 1),
+        Residual(width),
+        convolution(width, 2 * width, 2),
+        Residual(2 * width),
+        convolution(2 * width, 4 * width, 2),
+        Residual(4 * width),
+        convolution(4 * width, 4 * width, 2),
+        nn.Flatten(),
+        nn.Linear(4 * width * (resolution // 32) ** 2, outputs),
     )

@@ -17,7 +17,8 @@ from typing import Any, Final, Literal, Self
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2face.errors import ArgumentError, CheckpointError
+from text2face._checks import check_images
+from text2face.errors import CheckpointError
 
 __all__ = ["Preprocessing"]
 
@@ -102,10 +103,7 @@ class Preprocessing:
         Raises:
             ArgumentError: The images have another shape.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape[2:]:
-            raise ArgumentError(
-                f"images have shape {list(images.shape)}, expected [N, 3, H, W] in [-1, 1]"
-            )
+        check_images(images)
         pixels = (images.float().clamp(-1, 1) + 1) / 2
         size = self._target(*images.shape[2:])
         # Each side in turn and cut to what 8 bits can hold, the cheaper one first, as Pillow does.

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from text2face._convolution import Residual, convolution
+from text2face._convolution import trunk
 from text2face._saved import SavedModule
 from text2face.errors import ArgumentError
 from text2face.evaluation.judge import resize, round_to_bytes
@@ -62,19 +62,7 @@ class IdentityNetwork(SavedModule):
         """Make an untrained network."""
         super().__init__()
         self.config = config = config or IdentityConfig()
-        width, cells = config.width, config.resolution // 32
-        self.trunk = nn.Sequential(
-            nn.PixelUnshuffle(4),
-            convolution(48, width, 1),
-            Residual(width),
-            convolution(width, 2 * width, 2),
-            Residual(2 * width),
-            convolution(2 * width, 4 * width, 2),
-            Residual(4 * width),
-            convolution(4 * width, 4 * width, 2),
-            nn.Flatten(),
-            nn.Linear(4 * width * cells * cells, config.embedding_dim),
-        )
+        self.trunk = trunk(config.resolution, config.width, config.embedding_dim)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [N, 3, H, W] in [-1, 1] → unit vectors [N, embedding_dim]."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face._convolution import Residual, convolution
+from text2face._convolution import trunk
 from text2face._saved import SavedModule
 from text2face.errors import ArgumentError
 
@@ -64,19 +64,7 @@ class Judge(SavedModule):
         """Make an untrained judge."""
         super().__init__()
         self.config = config
-        width, cells = config.width, config.resolution // 32
-        self.trunk = nn.Sequential(
-            nn.PixelUnshuffle(4),
-            convolution(48, width, 1),
-            Residual(width),
-            convolution(width, 2 * width, 2),
-            Residual(2 * width),
-            convolution(2 * width, 4 * width, 2),
-            Residual(4 * width),
-            convolution(4 * width, 4 * width, 2),
-            nn.Flatten(),
-            nn.Linear(4 * width * cells * cells, config.feature_dim),
-        )
+        self.trunk = trunk(config.resolution, config.width, config.feature_dim)
         self.heads = nn.ModuleDict(
             {
                 name: nn.Linear(config.feature_dim, len(classes))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from text2face._checks import check_images
 from text2face._convolution import Residual, convolution
 from text2face._saved import SavedModule
 from text2face.errors import ArgumentError
@@ -143,9 +144,6 @@ class InversionEncoder(SavedModule):
         Raises:
             ArgumentError: The images have another shape.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape[2:]:
-            raise ArgumentError(
-                f"images have shape {list(images.shape)}, expected [N, 3, H, W] in [-1, 1]"
-            )
+        check_images(images)
         code, differences = self(images.float())
         return self.place(code.float()[:, None] + differences.float())

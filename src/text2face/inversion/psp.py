@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from text2face._checks import check_images
 from text2face._saved import SavedModule, stored
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.generators.base import Generator
@@ -196,10 +197,7 @@ class PSPEncoder(SavedModule):
         Raises:
             ArgumentError: The images have another shape.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape[2:]:
-            raise ArgumentError(
-                f"images have shape {list(images.shape)}, expected [N, 3, H, W] in [-1, 1]"
-            )
+        check_images(images)
         size = (self.config.image_size,) * 2
         if images.shape[-2:] != size:
             images = F.interpolate(images, size, mode="bilinear", antialias=True)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from text2face._checks import check_images
 from text2face.errors import ArgumentError
 from text2face.samplers.layers import EqualizedLinear, pixel_norm
 from text2face.samplers.saved import SavedSampler
@@ -280,10 +281,7 @@ class FastText2StyleGANSampler(SavedSampler):
         Raises:
             ArgumentError: The shapes do not fit.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape[2:]:
-            raise ArgumentError(
-                f"images have shape {list(images.shape)}, expected [N, 3, H, W] in [-1, 1]"
-            )
+        check_images(images)
         self._check(embedding, images, ("images", None))
         size = (self.config.image_size,) * 2
         pixels = images.float()

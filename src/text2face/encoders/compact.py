@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from text2face._checks import check_images
 from text2face._folders import read_config, read_tensors, write_folder
 from text2face.encoders.vocabulary import PADDING, UNKNOWN, Vocabulary
 from text2face.errors import ArgumentError, CheckpointError
@@ -69,10 +70,7 @@ class CompactEncoder(nn.Module):
         Raises:
             ArgumentError: The images have another shape.
         """
-        if images.ndim != 4 or images.shape[1] != 3:
-            raise ArgumentError(
-                f"images have shape {list(images.shape)}, expected [N, 3, H, W] in [-1, 1]"
-            )
+        check_images(images)
         size = self.config.image_size
         if images.shape[2:] != (size, size):
             images = F.interpolate(

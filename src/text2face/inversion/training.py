@@ -13,14 +13,12 @@ one after another (e4e, arXiv 2102.02766, section 4.1), and the images themselve
 
 from __future__ import annotations
 
-import io
 import math
-import pickle
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -28,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2face._folders import atomic_file, make_folder
+from text2face._checkpoint import read_checkpoint, write_checkpoint
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.generators.base import Generator
@@ -252,7 +250,6 @@ class Trainer:
         Raises:
             OutputError: It cannot be written.
         """
-        buffer = io.BytesIO()
         state = {
             "encoder": self.encoder.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -262,10 +259,7 @@ class Trainer:
             "seen": self.seen,
             "config": repr(self.encoder.config),
         }
-        torch.save(state, buffer)
-        make_folder(path.parent)
-        with atomic_file(path) as file:
-            file.write(buffer.getvalue())
+        write_checkpoint(path, state)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint.
@@ -273,12 +267,7 @@ class Trainer:
         Raises:
             CheckpointError: It is damaged or of another encoder.
         """
-        try:
-            state: dict[str, Any] = torch.load(path, weights_only=True)
-        except (OSError, RuntimeError, EOFError, LookupError, pickle.UnpicklingError) as error:
-            raise CheckpointError(
-                f"cannot resume from {path} ({type(error).__name__}); delete it to start afresh"
-            ) from None
+        state = read_checkpoint(path)
         if state.get("config") != repr(self.encoder.config):
             raise CheckpointError(
                 f"{path} is of another encoder: {state.get('config')}, expected "

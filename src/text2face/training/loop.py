@@ -8,10 +8,8 @@ changing it. Gradients are averaged by DistributedDataParallel.
 from __future__ import annotations
 
 import copy
-import io
 import json
 import math
-import pickle
 import signal
 import threading
 import time
@@ -25,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from text2face._checkpoint import read_checkpoint, write_checkpoint
 from text2face._folders import atomic_file, make_folder
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, TrainingError
@@ -221,11 +220,7 @@ class Trainer:
             name: part.state_dict() for name, part in self._parts().items()
         } | self._identity()
         state |= {"step": self.step, "seconds": self.seconds, "rng": torch.get_rng_state()}
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        make_folder(path.parent)
-        with atomic_file(path) as file:
-            file.write(buffer.getvalue())
+        write_checkpoint(path, state)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint.
@@ -233,17 +228,11 @@ class Trainer:
         Raises:
             CheckpointError: It is damaged, or of another training.
         """
-        try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            identity = {name: state[name] for name in self._identity()}
-        except (OSError, RuntimeError, EOFError, LookupError, pickle.UnpicklingError) as error:
-            raise CheckpointError(
-                f"cannot resume from {path} ({type(error).__name__}); delete it to start afresh"
-            ) from None
+        state = read_checkpoint(path, self._identity())
         for name, expected in self._identity().items():
-            if identity[name] != expected:
+            if state[name] != expected:
                 raise CheckpointError(
-                    f"{path} is of another training: its {name} is {identity[name]}, expected "
+                    f"{path} is of another training: its {name} is {state[name]}, expected "
                     f"{expected}; choose another folder, or delete it to start afresh"
                 )
         for name, part in self._parts().items():

@@ -1,9 +1,9 @@
 """Teach the mapping network to reach from z the latents that the synthesis network knows.
 
-    python -m recipes.generator.mapping --run runs/generator --out src/text2face/bundled/generator
+    python -m recipes.generator.mapping --run runs/generator
 
-A face is a fixed function of z ~ N(0, I) (`recipes.faces.identity`), and its latent a linear
-function of its renderer parameters. That function jumps where a choice changes, which a network is
+A face is a fixed function of z ~ N(0, I) (`recipes.faces.identity`), and its latent one of its
+renderer parameters. That function jumps where a choice changes, which a network is
 slow to learn; so it is built first and trained after: two layers make steps at the cuts of all
 choices, and the next ones products of these, chosen by how much they explain (whose hair it is,
 whether it is seen). No image takes part.
@@ -23,8 +23,9 @@ from torch.nn import functional as F
 
 from recipes.faces.identity import choices, draw, sample
 from recipes.faces.parameters import parameters
+from recipes.generator.coarse import COARSE, Coarse
 from recipes.generator.latents import Parameters, lift
-from recipes.generator.train import new_generator, part
+from recipes.generator.train import CHECKPOINT, new_generator, part
 from text2face._folders import atomic_file
 from text2face.generators.layers import Dense, normalize_second_moment
 from text2face.generators.mapping import Mapping
@@ -40,21 +41,21 @@ AXES = 64
 RATE = 3e-3
 
 
-def normals(count: int, start: int = 0) -> Tensor:
+def normals(count: int, start: int = 0, seed: int = SEED) -> Tensor:
     """z of some identities as the network sees them, of length √Z_DIM: [count, Z_DIM]."""
-    z = np.stack([draw(SEED, i) for i in range(start, start + count)])
+    z = np.stack([draw(seed, i) for i in range(start, start + count)])
     return normalize_second_moment(torch.from_numpy(z))
 
 
-def draw_parameters(start: int) -> np.ndarray:
+def draw_parameters(start: int, seed: int = SEED) -> np.ndarray:
     """The parameters of 1,000 identities, [1000, P] float16."""
-    rows = [parameters(sample(z)) for z in normals(1000, start).numpy()]
+    rows = [parameters(sample(z)) for z in normals(1000, start, seed).numpy()]
     return np.stack(rows).astype(np.float16)
 
 
 def load(run: Path) -> tuple[StyleGAN2, Parameters]:
-    """The averaged synthesis network of a training run and its latents."""
-    average = torch.load(run / "checkpoint.pt", weights_only=True)["average"]
+    """The averaged synthesis network of a training run, and parameters → its latents."""
+    average = torch.load(run / CHECKPOINT, weights_only=True)["average"]
     generator = new_generator()
     embedding = Parameters(average["embedding.mean"].numel(), generator.w_dim)
     generator.synthesis.load_state_dict(part(average, "synthesis"))
@@ -207,12 +208,9 @@ def solve(last: Dense, hidden: Tensor, latents: Tensor) -> None:
     last.bias.data.copy_(bias / GAIN / last.bias_gain)
 
 
-def train(
-    generator: StyleGAN2, embedding: Parameters, z: Tensor, values: Tensor, steps: int, batch: int
-) -> None:
-    """Regress the latents of `values` [N, P] on z [N, Z_DIM]; the last rows are held out."""
+def train(generator: StyleGAN2, z: Tensor, latents: Tensor, steps: int, batch: int) -> None:
+    """Regress latents [N, w_dim] on z [N, Z_DIM]; the last rows are held out."""
     mapping = generator.mapping.train().requires_grad_(True)
-    latents = torch.cat([embedding(rows.float()) for rows in values.split(10_000)])
     mapping.w_avg.copy_(latents.mean(dim=0))
     z_test, w_test, count = z[-HELD_OUT:].float(), latents[-HELD_OUT:], len(z) - HELD_OUT
     few = min(count, BUILT_ON)
@@ -243,7 +241,7 @@ def train(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("runs/generator"))
-    parser.add_argument("--out", type=Path, default=Path("src/text2face/bundled/generator"))
+    parser.add_argument("--out", type=Path, default=Path("runs/generator/model"))
     parser.add_argument("--identities", type=int, default=160_000)
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=256)
@@ -257,9 +255,11 @@ def main() -> None:
             drawn = np.concatenate(pool.map(draw_parameters, starts))
         with atomic_file(cache) as file:
             np.save(file, drawn)
-    values = torch.from_numpy(np.load(cache))
+    coarse = Coarse.from_file(arguments.run / COARSE)
+    drawn = torch.from_numpy(np.load(cache))
+    latents = torch.cat([embedding(coarse.extend(rows.float())) for rows in drawn.split(10_000)])
     z = torch.cat([normals(1000, start).half() for start in starts])
-    train(generator, embedding, z, values, arguments.steps, arguments.batch)
+    train(generator, z, latents, arguments.steps, arguments.batch)
     generator.eval().requires_grad_(False).save_pretrained(arguments.out)
 
 

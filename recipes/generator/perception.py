@@ -63,6 +63,14 @@ class Perception(nn.Module):
             seen.append(self.tower.out(x.flatten(1)))
         return [x.float() for x in seen]
 
+    def compare(
+        self, image: Tensor, wanted: Tensor, step: int
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """What the tower sees in each; only the first is differentiable."""
+        with torch.no_grad():
+            shown = self.look(wanted, step)
+        return self.look(image, step), shown
+
 
 def difference(seen: list[Tensor], wanted: list[Tensor]) -> Tensor:
     """The relative differences of activations, and the embeddings' 1 - cosine; see `look`."""

@@ -1,12 +1,13 @@
 """Train the bundled generator on rendered faces.
 
+    python -m recipes.generator.coarse --data data/train --out runs/generator
     python -m recipes.generator.train --data data/train --out runs/generator
 
-Every render is known by its parameters, so the synthesis network first learns to draw what the
-renderer draws (regression, also as the text-image encoder sees it), and critics of what the
-encoder sees then teach it texture. During both, the latent of a render is a linear function of its
-parameters; `recipes.generator.mapping` teaches the mapping network to reach the same latents from
-z.
+Every render is known by its parameters, so the synthesis network learns to draw what the renderer
+draws (regression, also as the text-image encoder sees it). The latent of a render is a linear
+function of its parameters and of what they look like from afar (`recipes.generator.coarse`).
+`recipes.generator.mapping` then teaches the mapping network to reach the same latents from z, and
+`recipes.generator.refine` adds texture.
 """
 
 from __future__ import annotations
@@ -19,19 +20,17 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recipes.generator.adversary import Adversary
-from recipes.generator.latents import CONVOLUTION, Parameters, balance, codes, modulated
+from recipes.generator.coarse import COARSE, Coarse
+from recipes.generator.latents import Parameters, codes, modulated, rescale, speeds
 from recipes.generator.perception import Perception, difference
 from recipes.generator.windows import Window
 from text2face._folders import atomic_file
@@ -39,43 +38,67 @@ from text2face.generators.layers import StyledConv
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
 CHANNELS = (256, 256, 192, 96, 48, 32)  # at 4, 8, …, 128 pixels
-STAGES = (100_000, 100_000, 100_000, 200_000)
+CHECKPOINT = "checkpoint.pt"
+STAGES = (60_000, 50_000, 150_000, 130_000)
+SMALL = 0.1  # of 2
 PERCEPTION = 0.5  # its weight
-VERDICT = 0.5  # weight of the critics
-DISTANCE = 0.25  # weight of the absolute error beside critics: it asks for blur
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(NamedTuple):
     """A stretch of training."""
 
     resolution: int
     images: int
-    adversarial: bool
 
 
 class Faces:
-    """Rendered images and their parameters, in an order that depends on the position alone."""
+    """Images and what they are drawn from, in an order that depends on the position alone."""
 
-    def __init__(self, folder: Path, batch: int, seed: int = 1) -> None:
-        self.images = np.load(folder / "images.npy", mmap_mode="r")
-        self.parameters = torch.from_numpy(np.load(folder / "parameters.npy").astype(np.float32))
-        self.batch, self.seed = batch, seed
+    def __init__(
+        self,
+        images: np.ndarray,
+        values: Tensor,
+        batch: int,
+        numbers: np.ndarray | None = None,
+        seed: int = 1,
+    ) -> None:
+        """Keep some faces.
+
+        Args:
+            images: [F, H, W, 3] uint8, which may stay in its file.
+            values: A row for each face.
+            batch: Faces at a time.
+            numbers: Which images these faces are; all by default.
+            seed: Of the order.
+        """
+        self.images, self.values, self.batch, self.seed = images, values, batch, seed
+        self.numbers = np.arange(len(images)) if numbers is None else numbers
+
+    def take(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Some faces: images [N, 3, H, W] uint8 and values [N, V]."""
+        images = torch.from_numpy(self.images[self.numbers[index]])
+        return images.permute(0, 3, 1, 2), self.values[index]
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
-        """Batch `step` of endless epochs: images [N, 3, H, W] and parameters [N, P]."""
-        per_epoch = len(self.images) // self.batch
+        """Batch `step` of endless epochs: images [N, 3, H, W] in [-1, 1] and values [N, V]."""
+        per_epoch = len(self.values) // self.batch
         epoch, position = divmod(step, per_epoch)
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.images))
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.values))
         index = np.sort(order[position * self.batch : (position + 1) * self.batch])
-        images = torch.from_numpy(self.images[index]).permute(0, 3, 1, 2)
-        return images.float() / 127.5 - 1, self.parameters[index]
+        images, values = self.take(index)
+        return images.float() / 127.5 - 1, values
 
 
 def reconstruction_loss(image: Tensor, real: Tensor) -> Tensor:
-    """The absolute error of an image and of its gradients."""
+    """The error of an image and of its gradients: absolute, and square where it is small."""
     error = image - real
-    return error.abs().mean() + error.diff(dim=3).abs().mean() + error.diff(dim=2).abs().mean()
+    errors = (error, error.diff(dim=3), error.diff(dim=2))
+    return torch.stack([huber(x) for x in errors]).sum()
+
+
+def huber(error: Tensor) -> Tensor:
+    """The mean absolute error, but for errors below `SMALL`: flat areas would drown the rest."""
+    return F.smooth_l1_loss(error, torch.zeros_like(error), beta=SMALL)
 
 
 def pyramid_loss(pyramid: list[Tensor], real: Tensor) -> Tensor:
@@ -98,19 +121,30 @@ def new_generator() -> StyleGAN2:
     """The generator before training."""
     generator = StyleGAN2(
         StyleGAN2Config(
-            img_resolution=128, channels=CHANNELS, mapping_layers=6, mapping_lr_multiplier=1.0
+            img_resolution=128, channels=CHANNELS, mapping_layers=8, mapping_lr_multiplier=1.0
         )
     )
     for block in generator.synthesis.blocks:
         block.to_rgb.weight.data.mul_(0.1)  # a full-size start gives gradients of norm 50
     for layer in modulated(generator):
         if isinstance(layer, StyledConv):
-            layer.weight.data.mul_(CONVOLUTION)
+            rescale(layer)
     return generator
 
 
+class Drawn(NamedTuple):
+    """What was drawn."""
+
+    image: Tensor
+    """[M, 3, H, W]"""
+    wanted: Tensor
+    """[N, 3, H, W], of the first of them."""
+    loss: Tensor
+    """How far they are from each other."""
+
+
 class Trainer:
-    """The networks, their averages and their optimisers."""
+    """The networks, their averages and their optimiser."""
 
     def __init__(
         self,
@@ -118,62 +152,50 @@ class Trainer:
         out: Path,
         stages: tuple[Stage, ...],
         perception: Perception,
-        learning_rate: float = 1e-3,
+        generator: StyleGAN2,
+        embedding: nn.Module,
+        learning_rate: float,
         device: str = "cpu",
     ) -> None:
+        """Prepare to train a generator, and what turns values into its latents [N, w_dim]."""
         self.faces, self.out, self.stages, self.device = faces, out, stages, device
         self.learning_rate = learning_rate
         self.perception = perception.to(device)
-        torch.manual_seed(0)
-        self.generator = new_generator()
-        self.embedding = Parameters(faces.parameters.shape[1], self.generator.w_dim)
-        self.embedding.fit(faces.parameters)
-        self.adversary = Adversary(self.perception.channels).to(device)
+        self.generator, self.embedding = generator, embedding
         self.trained = nn.ModuleDict(
             {"synthesis": self.generator.synthesis, "embedding": self.embedding}
         ).to(device)
         self.average = {k: v.clone() for k, v in self.trained.state_dict().items()}
-        self.optimizer = torch.optim.Adam(self.trained.parameters(), fused=True)
+        self.optimizer = torch.optim.Adam(
+            [{"params": [parameter], "speed": speed} for parameter, speed in speeds(self.trained)],
+            fused=True,
+        )
         self.step = 0
 
     def state(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
         return {
             "step": self.step,
             "trained": self.trained.state_dict(),
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
-            "adversary": self.adversary.state(),
         }
 
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what a checkpoint holds."""
+        self.step, self.average = state["step"], state["average"]
+        self.trained.load_state_dict(state["trained"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
     def save(self) -> None:
-        with atomic_file(self.out / "checkpoint.pt") as file:
+        with atomic_file(self.out / CHECKPOINT) as file:
             torch.save(self.state(), file)
 
-    def begin(self, path: Path, generator: Path) -> None:
-        """Start from an earlier training: what `keep` wrote, and the generator that came of it."""
-        state = {k: v.float() for k, v in load_file(path, device=self.device).items()}
-        synthesis = StyleGAN2.from_pretrained(generator).synthesis
-        self.generator.synthesis.load_state_dict(synthesis.state_dict())
-        self.embedding.load_state_dict(part(state, "embedding"))
-        self.embedding.centre(self.faces.parameters.to(self.device))
-        balance(self.generator, self.embedding)
-        self.average = {k: v.clone() for k, v in self.trained.state_dict().items()}
-
-    def keep(self, path: Path) -> None:
-        """Write in fp16 what goes on with the training but is not part of the generator."""
-        state = {k: v for k, v in self.average.items() if k.startswith("embedding.")}
-        with atomic_file(path) as file:
-            file.write(save({k: v.half().contiguous().cpu() for k, v in state.items()}))
-
     def resume(self) -> None:
-        path = self.out / "checkpoint.pt"
-        if not path.exists():
-            return
-        state = torch.load(path, weights_only=True, map_location=self.device)
-        self.step, self.average = state["step"], state["average"]
-        for name in ("trained", "optimizer"):
-            getattr(self, name).load_state_dict(state[name])
-        self.adversary.restore(state["adversary"])
+        """Go on from the folder's checkpoint, if there is one."""
+        path = self.out / CHECKPOINT
+        if path.exists():
+            self.restore(torch.load(path, weights_only=True, map_location=self.device))
 
     def stage(self) -> Stage | None:
         """The current stage; None at the end."""
@@ -184,9 +206,11 @@ class Trainer:
             seen -= stage.images
         return None
 
-    def progress(self) -> float:
-        """How much of all stages is done, in [0, 1]."""
-        return self.step * self.faces.batch / sum(stage.images for stage in self.stages)
+    def rate(self) -> float:
+        """The learning rate: a short rise, then half a cosine."""
+        progress = self.step * self.faces.batch / sum(stage.images for stage in self.stages)
+        rise = min(1.0, (self.step + 1) / 200)
+        return self.learning_rate * rise * (0.5 + 0.5 * math.cos(math.pi * progress))
 
     def synthesise(
         self, w: Tensor, resolution: int, noise_mode: str = "none"
@@ -197,67 +221,54 @@ class Trainer:
                 codes(w, self.generator.num_ws), noise_mode, resolution
             )
 
-    def blends(self, w: Tensor) -> Tensor:
-        """Latents between those of renders and nearer to their mean, as samplers and truncation
-        give them. What is halfway between two choices has to look like a face as well.
-        """
-        mean = self.embedding.dense.bias * self.embedding.dense.bias_gain
-        share = 0.3 * torch.rand(len(w), 1, device=w.device)
-        kept = 0.7 + 0.3 * torch.rand(len(w), 1, device=w.device)
-        return mean + kept * (torch.lerp(w, w.roll(1, 0), share) - mean)
-
-    def train_step(self, stage: Stage) -> dict[str, float]:
-        real, parameters = (tensor.to(self.device) for tensor in self.faces(self.step))
-        rate = self.learning_rate * min(1.0, (self.step + 1) / 200)
-        rate *= 0.5 + 0.5 * math.cos(math.pi * self.progress())
-        w = self.embedding(parameters)
-        count, size = len(w), real.shape[-1]
-        if stage.adversarial:
-            w = torch.cat([w, self.blends(w[: count // 2])])
-        whole = min(stage.resolution, size // 2)  # beyond that, only a window
-        noise = "random" if stage.adversarial else "none"  # renders have none, but texture
-        x, pyramid = self.synthesise(w, whole, noise)
+    def draw(self, w: Tensor, real: Tensor, resolution: int, noise_mode: str = "none") -> Drawn:
+        """Draw latents [M, w_dim], the first of which are those of real [N, 3, H, W]."""
+        count, size = len(real), real.shape[-1]
+        whole = min(resolution, size // 2)  # beyond that, only a window
+        x, pyramid = self.synthesise(w, whole, noise_mode)
         image, wanted = pyramid[-1], F.adaptive_avg_pool2d(real, whole)
         loss = pyramid_loss([image[:count] for image in pyramid], real)
-        numbers = {"rec": loss.item()}
-        if stage.resolution == size:
+        if resolution == size:
             window = Window.draw(self.step, size)
             with torch.autocast(w.device.type, torch.bfloat16):
                 inside = window.draw_from(
-                    self.generator.synthesis, x, image, codes(w, self.generator.num_ws), noise
+                    self.generator.synthesis, x, image, codes(w, self.generator.num_ws), noise_mode
                 )
-            local = reconstruction_loss(inside[:count], window.cut(real))
-            numbers["local"] = local.item()
-            loss = loss + local
+            loss = loss + reconstruction_loss(inside[:count], window.cut(real))
             image, wanted = window.paste(inside, image), window.paste(window.cut(real), wanted)
-        with torch.no_grad():
-            shown = self.perception.look(wanted, self.step)
-        seen = self.perception.look(image, self.step)
-        look = difference([x[:count] for x in seen], shown)
-        numbers["look"] = look.item()
-        loss = loss * (DISTANCE if stage.adversarial else 1.0) + PERCEPTION * look
-        if stage.adversarial:
-            numbers["critics"] = self.adversary.learn(shown[:-1], seen[:-1], rate)
-            verdict = self.adversary.judge(seen[:-1])
-            numbers["verdict"] = verdict.item()
-            loss = loss + VERDICT * verdict
-        numbers["norm"] = self._update(loss, rate, 0.5 if stage.adversarial else 0.9)
-        decay = min(0.997, (self.step + 1) / (self.step + 10))
-        with torch.no_grad():
-            now = self.trained.state_dict()
-            torch._foreach_lerp_([self.average[k] for k in now], list(now.values()), 1 - decay)
-        self.step += 1
+        return Drawn(image, wanted, loss)
+
+    def train_step(self, stage: Stage) -> dict[str, float]:
+        """Learn from the next batch; the losses, to be printed."""
+        real, values = (tensor.to(self.device) for tensor in self.faces(self.step))
+        drawn = self.draw(self.embedding(values), real, stage.resolution)
+        loss, numbers = drawn.loss, {"distance": drawn.loss.item()}
+        if stage.resolution > 16:  # there is nothing to see before
+            look = difference(*self.perception.compare(drawn.image, drawn.wanted, self.step))
+            numbers["look"] = look.item()
+            loss = loss + PERCEPTION * look
+        numbers["norm"] = self.update(loss, self.rate(), 0.9)
         return numbers
 
-    def _update(self, loss: Tensor, rate: float, momentum: float) -> float:
+    def update(self, loss: Tensor, rate: float, momentum: float) -> float:
+        """Take a step and average the networks; the gradient's norm.
+
+        Raises:
+            FloatingPointError: The gradient is not finite.
+        """
         for group in self.optimizer.param_groups:
-            group["lr"], group["betas"] = rate, (momentum, 0.99)
+            group["lr"], group["betas"] = rate * group["speed"], (momentum, 0.99)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.trained.parameters(), 1.0)
         if not math.isfinite(norm):
             raise FloatingPointError(f"the gradient is {norm} at step {self.step}")
         self.optimizer.step()
+        decay = min(0.997, (self.step + 1) / (self.step + 10))
+        with torch.no_grad():
+            now = self.trained.state_dict()
+            torch._foreach_lerp_([self.average[k] for k in now], list(now.values()), 1 - decay)
+        self.step += 1
         return float(norm)
 
     @torch.no_grad()
@@ -265,10 +276,10 @@ class Trainer:
         """Renders above and what the averaged network makes of their parameters below."""
         current = {k: v.clone() for k, v in self.trained.state_dict().items()}
         self.trained.load_state_dict(self.average)
-        real = torch.from_numpy(self.faces.images[:count].copy()).permute(0, 3, 1, 2)
+        real, values = self.faces.take(np.arange(count))
         stage = self.stage() or self.stages[-1]
-        parameters = self.faces.parameters[:count].to(self.device)
-        fake = self.synthesise(self.embedding(parameters), stage.resolution)[1][-1].cpu()
+        w = self.embedding(values.to(self.device))
+        fake = self.synthesise(w, stage.resolution)[1][-1].cpu()
         self.trained.load_state_dict(current)
         fake = F.interpolate(fake, size=128, mode="nearest")
         fake8 = (fake * 127.5 + 128).clamp(0, 255).byte()
@@ -278,60 +289,8 @@ class Trainer:
         Image.fromarray(rows.numpy()).save(self.out / f"sheet-{seen:08d}.png")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("data/train"))
-    parser.add_argument("--out", type=Path, default=Path("runs/generator"))
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument(
-        "--images",
-        type=int,
-        nargs=4,
-        default=STAGES,
-        metavar="N",
-        help="images of regression at 32, 64, 128 px, and of the adversarial stage",
-    )
-    parser.add_argument(
-        "--start",
-        type=Path,
-        nargs=2,
-        metavar=("FILE", "GENERATOR"),
-        help="go on from the networks in start.safetensors and in a generator's folder",
-    )
-    parser.add_argument("--keep", type=Path, help="only write such a FILE of a run")
-    parser.add_argument("--learning-rate", type=float, default=1e-3, help="its peak")
-    parser.add_argument(
-        "--encoder",
-        type=Path,
-        default=Path("src/text2face/bundled/encoder"),
-        help="the text-image encoder to look through",
-    )
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=0)
-    arguments = parser.parse_args()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    stages = (
-        Stage(32, arguments.images[0], adversarial=False),
-        Stage(64, arguments.images[1], adversarial=False),
-        Stage(128, arguments.images[2], adversarial=False),
-        Stage(128, arguments.images[3], adversarial=True),
-    )
-    trainer = Trainer(
-        Faces(arguments.data, arguments.batch),
-        arguments.out,
-        stages,
-        Perception.from_pretrained(arguments.encoder),
-        arguments.learning_rate,
-        arguments.device,
-    )
-    if arguments.start:
-        trainer.begin(*arguments.start)
-    trainer.resume()
-    if arguments.keep:
-        trainer.keep(arguments.keep)
-        return
+def run(trainer: Trainer) -> None:
+    """Train to the end, or until a signal; print the losses and keep checkpoints and sheets."""
     stopped = False
 
     def stop(*_: object) -> None:
@@ -340,6 +299,8 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    trainer.out.mkdir(parents=True, exist_ok=True)
+    trainer.resume()
     saved = shown = time.monotonic()
     seen, told = trainer.step, defaultdict[str, list[float]](list)
     while not stopped and (now := trainer.stage()):
@@ -363,6 +324,60 @@ def main() -> None:
     trainer.sheet()
     if stopped:
         sys.exit(130)
+
+
+def options(description: str | None) -> argparse.ArgumentParser:
+    """The options that all trainings of the generator have."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", type=Path, default=Path("data/train"))
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument(
+        "--encoder",
+        type=Path,
+        default=Path("src/text2face/bundled/encoder"),
+        help="the text-image encoder to look through",
+    )
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    return parser
+
+
+def main() -> None:
+    parser = options(__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/generator"))
+    parser.add_argument(
+        "--images",
+        type=int,
+        nargs=4,
+        default=STAGES,
+        metavar="N",
+        help="images at 16, 32, 64 and 128 px",
+    )
+    parser.add_argument("--learning-rate", type=float, default=8e-4, help="its peak")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    rows = np.load(arguments.data / "parameters.npy").astype(np.float32)
+    coarse = Coarse.from_file(arguments.out / COARSE)
+    faces = Faces(
+        np.load(arguments.data / "images.npy", mmap_mode="r"),
+        coarse.extend(torch.from_numpy(rows)),
+        arguments.batch,
+    )
+    torch.manual_seed(0)
+    generator = new_generator()
+    embedding = Parameters(faces.values.shape[1], generator.w_dim)
+    embedding.fit(faces.values)
+    trainer = Trainer(
+        faces,
+        arguments.out,
+        tuple(Stage(16 << i, count) for i, count in enumerate(arguments.images)),
+        Perception.from_pretrained(arguments.encoder),
+        generator,
+        embedding,
+        arguments.learning_rate,
+        arguments.device,
+    )
+    run(trainer)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def test_the_network_knows_most_before_it_is_trained() -> None:
     build(generator.mapping, z[:2000].float(), latents[:2000])
     built = left_over(generator, z[2000:], latents[2000:])
     assert built < 0.3
-    train(generator, embedding, z, values, steps=20, batch=128)
+    train(generator, z, latents, steps=20, batch=128)
     assert left_over(generator, z[2000:], latents[2000:]) < 1.3 * built
 
 

@@ -1,0 +1,139 @@
+"""Teach the bundled generator texture.
+
+    python -m recipes.generator.refine --generator runs/generator/model --out runs/refined
+
+Regression draws the mean of what it cannot place to the pixel: smooth hair, soft outlines. Critics
+of what the text-image encoder sees ask for strands and edges instead, at any place. The latents are
+those that the mapping network finds for the z of the renders, and blends of these.
+"""
+
+from __future__ import annotations
+
+import json
+from multiprocessing import Pool
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recipes.generator.adversary import Adversary
+from recipes.generator.mapping import draw_parameters, normals
+from recipes.generator.perception import Perception, difference
+from recipes.generator.train import PERCEPTION, Faces, Stage, Trainer, options, part, run
+from text2face.generators.stylegan2 import StyleGAN2
+
+VERDICT = 0.5  # weight of the critics
+DISTANCE = 0.25  # weight of the distance beside them: it asks for blur
+
+
+class Refiner(Trainer):
+    """A generator, its critics and their optimisers; the values of faces are latents."""
+
+    def __init__(
+        self,
+        faces: Faces,
+        out: Path,
+        images: int,
+        perception: Perception,
+        generator: StyleGAN2,
+        learning_rate: float,
+        device: str = "cpu",
+    ) -> None:
+        stages = (Stage(generator.img_resolution, images),)
+        super().__init__(
+            faces, out, stages, perception, generator, nn.Identity(), learning_rate, device
+        )
+        self.adversary = Adversary(perception.channels).to(device)
+
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"adversary": self.adversary.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.adversary.restore(state["adversary"])
+
+    def blends(self, w: Tensor) -> Tensor:
+        """Latents between those of renders and nearer to their mean, as samplers and truncation
+        give them. What is halfway between two choices has to look like a face as well.
+        """
+        mean = self.generator.mapping.w_avg
+        share = 0.3 * torch.rand(len(w), 1, device=w.device)
+        kept = 0.7 + 0.3 * torch.rand(len(w), 1, device=w.device)
+        return mean + kept * (torch.lerp(w, w.roll(1, 0), share) - mean)
+
+    def train_step(self, stage: Stage) -> dict[str, float]:
+        real, w = (tensor.to(self.device) for tensor in self.faces(self.step))
+        count, rate = len(w), self.rate()
+        w = torch.cat([w, self.blends(w[: count // 2])])
+        # Renders have no noise, but texture.
+        drawn = self.draw(w, real, stage.resolution, noise_mode="random")
+        seen, shown = self.perception.compare(drawn.image, drawn.wanted, self.step)
+        look = difference([x[:count] for x in seen], shown)
+        critics = self.adversary.learn(shown[:-1], seen[:-1], rate)
+        verdict = self.adversary.judge(seen[:-1])
+        loss = DISTANCE * drawn.loss + PERCEPTION * look + VERDICT * verdict
+        return {
+            "distance": drawn.loss.item(),
+            "look": look.item(),
+            "critics": critics,
+            "verdict": verdict.item(),
+            "norm": self.update(loss, rate, 0.5),
+        }
+
+    def keep(self, out: Path) -> None:
+        """Write the generator, averaged over its training."""
+        self.generator.synthesis.load_state_dict(part(self.average, "synthesis"))
+        self.generator.eval().requires_grad_(False).save_pretrained(out)
+
+
+def known(rows: np.ndarray, seed: int, generator: StyleGAN2, jobs: int) -> tuple[Tensor, Tensor]:
+    """Which faces of the data set `seed`, with parameters [F, P], the mapping network knows.
+
+    It sees z at length √Z_DIM, at which some choices come out differently.
+
+    Returns:
+        Their numbers and their latents [N, w_dim].
+    """
+    starts = range(0, len(rows), 1000)
+    with Pool(jobs) as pool:
+        seen = np.concatenate(pool.starmap(draw_parameters, [(start, seed) for start in starts]))[
+            : len(rows)
+        ]
+    same = torch.from_numpy((np.abs(seen - rows).max(axis=1) < 0.5).nonzero()[0])
+    z = torch.cat([normals(1000, start, seed) for start in starts])[same]
+    with torch.no_grad():
+        return same, torch.cat([generator.mapping(x.float()) for x in z.split(10_000)])
+
+
+def main() -> None:
+    parser = options(__doc__)
+    parser.add_argument("--generator", type=Path, default=Path("runs/generator/model"))
+    parser.add_argument("--out", type=Path, default=Path("runs/refined"))
+    parser.add_argument("--images", type=int, default=60_000)
+    parser.add_argument("--learning-rate", type=float, default=2.4e-4, help="its peak")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    images = np.load(arguments.data / "images.npy", mmap_mode="r")
+    rows = np.load(arguments.data / "parameters.npy").astype(np.float32)
+    seed = json.loads((arguments.data / "dataset.json").read_text())["seed"]
+    generator = StyleGAN2.from_pretrained(arguments.generator)
+    same, latents = known(rows, seed, generator, arguments.threads)
+    print(f"{len(same)} of {len(rows)} faces")
+    refiner = Refiner(
+        Faces(images, latents, arguments.batch, numbers=same.numpy()),
+        arguments.out,
+        arguments.images,
+        Perception.from_pretrained(arguments.encoder),
+        generator.train().requires_grad_(True),
+        arguments.learning_rate,
+        arguments.device,
+    )
+    run(refiner)
+    refiner.keep(arguments.out / "model")
+
+
+if __name__ == "__main__":
+    main()

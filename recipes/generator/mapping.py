@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from recipes.faces.identity import choices, draw, sample
 from recipes.faces.parameters import parameters
 from recipes.generator.coarse import COARSE, Coarse
-from recipes.generator.latents import Parameters, lift
+from recipes.generator.latents import Parameters, lift, speeds
 from recipes.generator.train import CHECKPOINT, new_generator, part
 from text2face._folders import atomic_file
 from text2face.generators.layers import Dense, normalize_second_moment
@@ -38,7 +38,7 @@ SLOPE, GAIN = 0.2, math.sqrt(2)  # of the activation
 HELD_OUT = 2000
 BUILT_ON = 10_000
 AXES = 64
-RATE = 3e-3
+RATE = 5e-4
 
 
 def normals(count: int, start: int = 0, seed: int = SEED) -> Tensor:
@@ -212,25 +212,32 @@ def train(generator: StyleGAN2, z: Tensor, latents: Tensor, steps: int, batch: i
     """Regress latents [N, w_dim] on z [N, Z_DIM]; the last rows are held out."""
     mapping = generator.mapping.train().requires_grad_(True)
     mapping.w_avg.copy_(latents.mean(dim=0))
-    z_test, w_test, count = z[-HELD_OUT:].float(), latents[-HELD_OUT:], len(z) - HELD_OUT
-    few = min(count, BUILT_ON)
+    few = min(len(z) - HELD_OUT, BUILT_ON)
     build(mapping, z[:few].float(), latents[:few])
-    trained = [p for p in mapping.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(trained, betas=(0.9, 0.99), fused=True)
+    fixed, tail = mapping.layers[:2], mapping.layers[2:]
+    with torch.no_grad():
+        steps_of = [fixed(normalize_second_moment(rows.float())) for rows in z.split(10_000)]
+    inputs = torch.cat(steps_of)
+    held_out, wanted, count = inputs[-HELD_OUT:], latents[-HELD_OUT:], len(z) - HELD_OUT
+    groups = [{"params": [p], "speed": speed} for p, speed in speeds(tail)]
+    optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), fused=True)
     random = torch.Generator().manual_seed(0)
 
     def report(step: int, loss: float) -> None:
         with torch.no_grad():
-            error = F.mse_loss(mapping(z_test), w_test) / w_test.var(dim=0).mean()
+            error = F.mse_loss(tail(held_out), wanted) / wanted.var(dim=0).mean()
         share = 100 * error.item()
         print(f"step {step}: train {loss:.4f}, held out {share:.1f} % of the variance", flush=True)
 
     report(0, math.nan)
     for step in range(steps):
         index = torch.randint(count, (batch,), generator=random)
-        loss = F.mse_loss(mapping(z[index].float()), latents[index])
+        with torch.autocast("cpu", torch.bfloat16):
+            w = tail(inputs[index])
+        loss = F.mse_loss(w.float(), latents[index])
+        rate = RATE * min(1.0, (step + 1) / 100) * (1 - step / steps)
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / 100) * (1 - 0.99 * step / steps)
+            group["lr"] = rate * group["speed"]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -3,8 +3,9 @@
     python -m recipes.generator.refine --generator runs/generator/model --out runs/refined
 
 Regression draws the mean of what it cannot place to the pixel: smooth hair, soft outlines. Critics
-of what the text-image encoder sees ask for strands and edges instead, at any place. The latents are
-those that the mapping network finds for the z of the renders, and blends of these.
+of what the text-image encoder sees ask for strands and edges instead, at any place. The whole
+generator takes part: z of the renders go through the mapping network, and what comes out is also
+blended.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from recipes.generator.adversary import Adversary
 from recipes.generator.mapping import draw_parameters, normals
 from recipes.generator.perception import Perception, difference
-from recipes.generator.train import PERCEPTION, Faces, Stage, Trainer, options, part, run
+from recipes.generator.train import PERCEPTION, Faces, Stage, Trainer, options, run
 from text2face.generators.stylegan2 import StyleGAN2
 
 VERDICT = 0.5  # weight of the critics
@@ -29,7 +30,7 @@ DISTANCE = 0.25  # weight of the distance beside them: it asks for blur
 
 
 class Refiner(Trainer):
-    """A generator, its critics and their optimisers; the values of faces are latents."""
+    """A generator, its critics and their optimisers; the values of faces are their z."""
 
     def __init__(
         self,
@@ -41,9 +42,11 @@ class Refiner(Trainer):
         learning_rate: float,
         device: str = "cpu",
     ) -> None:
+        generator.requires_grad_(True)
+        generator.mapping.layers[:2].requires_grad_(False)  # the steps of `mapping.build`
         stages = (Stage(generator.img_resolution, images),)
         super().__init__(
-            faces, out, stages, perception, generator, nn.Identity(), learning_rate, device
+            faces, out, stages, perception, generator, generator.mapping, learning_rate, device
         )
         self.adversary = Adversary(perception.channels).to(device)
 
@@ -64,8 +67,9 @@ class Refiner(Trainer):
         return mean + kept * (torch.lerp(w, w.roll(1, 0), share) - mean)
 
     def train_step(self, stage: Stage) -> dict[str, float]:
-        real, w = (tensor.to(self.device) for tensor in self.faces(self.step))
-        count, rate = len(w), self.rate()
+        real, z = (tensor.to(self.device) for tensor in self.faces(self.step))
+        count, rate = len(z), self.rate()
+        w = self.embedding(z)
         w = torch.cat([w, self.blends(w[: count // 2])])
         # Renders have no noise, but texture.
         drawn = self.draw(w, real, stage.resolution, noise_mode="random")
@@ -84,27 +88,26 @@ class Refiner(Trainer):
 
     def keep(self, out: Path) -> None:
         """Write the generator, averaged over its training."""
-        self.generator.synthesis.load_state_dict(part(self.average, "synthesis"))
+        self.trained.load_state_dict(self.average)
+        z = normals(10_000).to(self.device)
+        with torch.no_grad():
+            self.generator.mapping.w_avg.copy_(self.generator.mapping(z).mean(0))
         self.generator.eval().requires_grad_(False).save_pretrained(out)
 
 
-def known(rows: np.ndarray, seed: int, generator: StyleGAN2, jobs: int) -> tuple[Tensor, Tensor]:
-    """Which faces of the data set `seed`, with parameters [F, P], the mapping network knows.
+def known(rows: np.ndarray, seed: int, jobs: int) -> tuple[np.ndarray, Tensor]:
+    """Which faces of the data set `seed`, with parameters [F, P], z stands for.
 
-    It sees z at length √Z_DIM, at which some choices come out differently.
+    The mapping network sees z at length √Z_DIM, at which some choices come out differently.
 
     Returns:
-        Their numbers and their latents [N, w_dim].
+        Their numbers [N] and their z [N, Z_DIM].
     """
     starts = range(0, len(rows), 1000)
     with Pool(jobs) as pool:
-        seen = np.concatenate(pool.starmap(draw_parameters, [(start, seed) for start in starts]))[
-            : len(rows)
-        ]
-    same = torch.from_numpy((np.abs(seen - rows).max(axis=1) < 0.5).nonzero()[0])
-    z = torch.cat([normals(1000, start, seed) for start in starts])[same]
-    with torch.no_grad():
-        return same, torch.cat([generator.mapping(x.float()) for x in z.split(10_000)])
+        seen = np.concatenate(pool.starmap(draw_parameters, [(start, seed) for start in starts]))
+    same = (np.abs(seen[: len(rows)] - rows).max(axis=1) < 0.5).nonzero()[0]
+    return same, torch.cat([normals(1000, start, seed).float() for start in starts])[same]
 
 
 def main() -> None:
@@ -120,14 +123,14 @@ def main() -> None:
     rows = np.load(arguments.data / "parameters.npy").astype(np.float32)
     seed = json.loads((arguments.data / "dataset.json").read_text())["seed"]
     generator = StyleGAN2.from_pretrained(arguments.generator)
-    same, latents = known(rows, seed, generator, arguments.threads)
+    same, z = known(rows, seed, arguments.threads)
     print(f"{len(same)} of {len(rows)} faces")
     refiner = Refiner(
-        Faces(images, latents, arguments.batch, numbers=same.numpy()),
+        Faces(images, z, arguments.batch, numbers=same),
         arguments.out,
         arguments.images,
         Perception.from_pretrained(arguments.encoder),
-        generator.train().requires_grad_(True),
+        generator.train(),
         arguments.learning_rate,
         arguments.device,
     )

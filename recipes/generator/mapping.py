@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from multiprocessing import Pool
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -258,7 +258,7 @@ def main() -> None:
     starts = range(0, arguments.identities, 1000)
     cache = arguments.run / f"identities-{arguments.identities}.npy"
     if not cache.exists():
-        with Pool(arguments.jobs) as pool:
+        with get_context("spawn").Pool(arguments.jobs) as pool:  # a fork would hang in torch
             drawn = np.concatenate(pool.map(draw_parameters, starts))
         with atomic_file(cache) as file:
             np.save(file, drawn)

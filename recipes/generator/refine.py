@@ -11,7 +11,7 @@ blended.
 from __future__ import annotations
 
 import json
-from multiprocessing import Pool
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,7 @@ def known(rows: np.ndarray, seed: int, jobs: int) -> tuple[np.ndarray, Tensor]:
         Their numbers [N] and their z [N, Z_DIM].
     """
     starts = range(0, len(rows), 1000)
-    with Pool(jobs) as pool:
+    with get_context("spawn").Pool(jobs) as pool:  # a fork would hang in torch
         seen = np.concatenate(pool.starmap(draw_parameters, [(start, seed) for start in starts]))
     same = (np.abs(seen[: len(rows)] - rows).max(axis=1) < 0.5).nonzero()[0]
     return same, torch.cat([normals(1000, start, seed).float() for start in starts])[same]
@@ -124,7 +124,7 @@ def main() -> None:
     seed = json.loads((arguments.data / "dataset.json").read_text())["seed"]
     generator = StyleGAN2.from_pretrained(arguments.generator)
     same, z = known(rows, seed, arguments.threads)
-    print(f"{len(same)} of {len(rows)} faces")
+    print(f"{len(same)} of {len(rows)} faces", flush=True)
     refiner = Refiner(
         Faces(images, z, arguments.batch, numbers=same),
         arguments.out,

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from text2face._checks import check_images
+from text2face._convolution import Residual
 from text2face._folders import read_config, read_tensors, write_folder
 from text2face.encoders.vocabulary import PADDING, UNKNOWN, Vocabulary
 from text2face.errors import ArgumentError, CheckpointError
@@ -195,7 +196,7 @@ class ImageTower(nn.Module):
         stages: list[nn.Module] = [nn.PixelUnshuffle(4), nn.Conv2d(48, first, 1)]
         before = first
         for width in later:
-            stages += [_Down(before, width), _Residual(width)]
+            stages += [_Down(before, width), Residual(width)]
             before = width
         self.trunk = nn.Sequential(*stages)
         side = config.image_size // (4 * 2 ** len(later))
@@ -214,16 +215,3 @@ class _Down(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.norm(self.convolution(x)))
-
-
-class _Residual(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.first_norm = nn.BatchNorm2d(width)
-        self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.second_norm = nn.BatchNorm2d(width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = F.relu(self.first_norm(self.first(x)))
-        return F.relu(x + self.second_norm(self.second(hidden)))

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recipes.generator.latents import Scaled
 from text2face._folders import atomic_file
 
 COARSE = "coarse.safetensors"
@@ -43,16 +44,11 @@ class Residual(nn.Module):
         return x + self.down(F.gelu(self.up(self.norm(x))))  # type: ignore[no-any-return]
 
 
-class Coarse(nn.Module):
+class Coarse(Scaled):
     """Renderer parameters [N, P] → components of the picture [N, K], first the main ones."""
 
-    mean: Tensor
-    scale: Tensor
-
     def __init__(self, parameters: int, count: int = COUNT) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(parameters))
-        self.register_buffer("scale", torch.ones(parameters))
+        super().__init__(parameters)
         self.net = nn.Sequential(
             nn.Linear(parameters, WIDTH),
             *(Residual(WIDTH) for _ in range(DEPTH)),
@@ -68,13 +64,8 @@ class Coarse(nn.Module):
         coarse.load_state_dict(state)
         return coarse.requires_grad_(False)
 
-    def fit(self, values: Tensor) -> None:
-        """Centre and scale the parameters; the root keeps rare choices from dwarfing the others."""
-        self.mean.copy_(values.mean(0))
-        self.scale.copy_(values.std(0).clamp(min=0.02).rsqrt())
-
     def forward(self, values: Tensor) -> Tensor:
-        return self.net((values - self.mean) * self.scale)  # type: ignore[no-any-return]
+        return self.net(self.scaled(values))  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def extend(self, values: Tensor) -> Tensor:

@@ -13,25 +13,35 @@ from text2face.generators.stylegan2 import StyleGAN2
 LIFT = 3.0
 
 
-class Parameters(nn.Module):
-    """Renderer parameters [N, P] → latent codes [N, w_dim], linear."""
+class Scaled(nn.Module):
+    """What reads renderer parameters [N, P] of one scale."""
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, count: int, w_dim: int) -> None:
+    def __init__(self, count: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(count))
         self.register_buffer("scale", torch.ones(count))
-        self.dense = Dense(count, w_dim, lr_multiplier=4)  # few of its columns matter at a time
 
     def fit(self, values: Tensor) -> None:
         """Centre and scale the parameters; the root keeps rare choices from dwarfing the others."""
         self.mean.copy_(values.mean(0))
         self.scale.copy_(values.std(0).clamp(min=0.02).rsqrt())
 
+    def scaled(self, values: Tensor) -> Tensor:
+        return (values - self.mean) * self.scale
+
+
+class Parameters(Scaled):
+    """Renderer parameters [N, P] → latent codes [N, w_dim], linear."""
+
+    def __init__(self, count: int, w_dim: int) -> None:
+        super().__init__(count)
+        self.dense = Dense(count, w_dim, lr_multiplier=4)  # few of its columns matter at a time
+
     def forward(self, values: Tensor) -> Tensor:
-        return self.dense((values - self.mean) * self.scale)  # type: ignore[no-any-return]
+        return self.dense(self.scaled(values))  # type: ignore[no-any-return]
 
 
 def codes(w: Tensor, num_ws: int) -> Tensor:

@@ -53,6 +53,13 @@ def draw_parameters(start: int, seed: int = SEED) -> np.ndarray:
     return np.stack(rows).astype(np.float16)
 
 
+def draw_all(count: int, seed: int, jobs: int) -> np.ndarray:
+    """The parameters of the first identities of a data set, [count, P] float16."""
+    starts = [(start, seed) for start in range(0, count, 1000)]
+    with get_context("spawn").Pool(jobs) as pool:  # a fork would hang in torch
+        return np.concatenate(pool.starmap(draw_parameters, starts))[:count]
+
+
 def load(run: Path) -> tuple[StyleGAN2, Parameters]:
     """The averaged synthesis network of a training run, and parameters → its latents."""
     average = torch.load(run / CHECKPOINT, weights_only=True)["average"]
@@ -255,17 +262,15 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     generator, embedding = load(arguments.run)
-    starts = range(0, arguments.identities, 1000)
     cache = arguments.run / f"identities-{arguments.identities}.npy"
     if not cache.exists():
-        with get_context("spawn").Pool(arguments.jobs) as pool:  # a fork would hang in torch
-            drawn = np.concatenate(pool.map(draw_parameters, starts))
+        rows = draw_all(arguments.identities, SEED, arguments.jobs)
         with atomic_file(cache) as file:
-            np.save(file, drawn)
+            np.save(file, rows)
     coarse = Coarse.from_file(arguments.run / COARSE)
     drawn = torch.from_numpy(np.load(cache))
     latents = torch.cat([embedding(coarse.extend(rows.float())) for rows in drawn.split(10_000)])
-    z = torch.cat([normals(1000, start).half() for start in starts])
+    z = normals(arguments.identities).half()
     train(generator, z, latents, arguments.steps, arguments.batch)
     generator.eval().requires_grad_(False).save_pretrained(arguments.out)
 

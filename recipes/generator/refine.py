@@ -11,7 +11,6 @@ blended.
 from __future__ import annotations
 
 import json
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 
 from recipes.generator.adversary import Adversary
-from recipes.generator.mapping import draw_parameters, normals
+from recipes.generator.mapping import draw_all, normals
 from recipes.generator.perception import Perception, difference
 from recipes.generator.train import PERCEPTION, Faces, Stage, Trainer, options, run
 from text2face.generators.stylegan2 import StyleGAN2
@@ -103,11 +102,9 @@ def known(rows: np.ndarray, seed: int, jobs: int) -> tuple[np.ndarray, Tensor]:
     Returns:
         Their numbers [N] and their z [N, Z_DIM].
     """
-    starts = range(0, len(rows), 1000)
-    with get_context("spawn").Pool(jobs) as pool:  # a fork would hang in torch
-        seen = np.concatenate(pool.starmap(draw_parameters, [(start, seed) for start in starts]))
-    same = (np.abs(seen[: len(rows)] - rows).max(axis=1) < 0.5).nonzero()[0]
-    return same, torch.cat([normals(1000, start, seed).float() for start in starts])[same]
+    seen = draw_all(len(rows), seed, jobs)
+    same = (np.abs(seen - rows).max(axis=1) < 0.5).nonzero()[0]
+    return same, normals(len(rows), seed=seed).float()[same]
 
 
 def main() -> None:

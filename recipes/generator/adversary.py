@@ -1,8 +1,9 @@
-"""Critics of what the text-image encoder sees (projected discriminators, arXiv 2111.01007).
+"""Critics of an image and of what the text-image encoder sees in it.
 
-A discriminator that starts from pixels learns for hundreds of thousands of images before it helps.
-The encoder has learnt to see already; small critics of its activations tell renders from fakes
-after a thousand.
+A discriminator of whole images that starts from pixels learns for hundreds of thousands of images
+before it helps. Critics of patches (arXiv 1611.07004) tell a drawn texture from a rendered one
+after a thousand, and so do those of the activations of an encoder that has learnt to see already
+(projected discriminators, arXiv 2111.01007).
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ WIDTH = 64
 
 
 class Adversary(nn.Module):
-    """A critic for each of some activations, and their optimiser."""
+    """A critic for each of some maps, and their optimiser."""
 
-    def __init__(self, channels: list[int]) -> None:
+    def __init__(self, channels: list[int], depth: int = 1) -> None:
         """Make the critics.
 
         Args:
-            channels: The channels of each activation.
+            channels: The channels of each map that is judged.
+            depth: How often a critic halves its map.
         """
         super().__init__()
-        self.critics = nn.ModuleList(_critic(count) for count in channels)
+        self.critics = nn.ModuleList(_critic(count, depth) for count in channels)
         self.optimizer = torch.optim.Adam(
             self.critics.parameters(), lr=0.0, betas=(0.0, 0.99), fused=True
         )
@@ -39,8 +41,15 @@ class Adversary(nn.Module):
         self.optimizer.load_state_dict(state["optimizer"])
 
     def learn(self, real: list[Tensor], fake: list[Tensor], rate: float) -> float:
-        """Take a step in telling activations [N, C, H, W] apart; the loss is 2 ln 2 at chance."""
-        loss = self._verdict([x.detach() for x in fake], 1.0) + self._verdict(real, -1.0)
+        """Take a step in telling maps [N, C, H, W] apart; the loss is 2 for critics that cannot."""
+        loss = torch.stack(
+            [
+                F.relu(1 - of_real).mean() + F.relu(1 + of_fake).mean()
+                for of_real, of_fake in zip(
+                    self._logits(real), self._logits([x.detach() for x in fake]), strict=True
+                )
+            ]
+        ).mean()
         self.optimizer.param_groups[0]["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -48,24 +57,23 @@ class Adversary(nn.Module):
         return loss.item()
 
     def judge(self, fake: list[Tensor]) -> Tensor:
-        """A loss that falls as the activations pass for those of renders."""
+        """A loss that falls as the maps pass for those of renders."""
         self.critics.requires_grad_(False)
-        loss = self._verdict(fake, -1.0)
+        loss = -torch.stack([x.mean() for x in self._logits(fake)]).mean()
         self.critics.requires_grad_(True)
         return loss
 
-    def _verdict(self, seen: list[Tensor], sign: float) -> Tensor:
-        """The mean logistic loss over places, images and critics; logits are high for renders."""
-        with torch.autocast(seen[0].device.type, torch.bfloat16):
-            logits = [critic(x) for critic, x in zip(self.critics, seen, strict=True)]
-        return torch.stack([F.softplus(sign * x.float()).mean() for x in logits]).mean()
+    def _logits(self, maps: list[Tensor]) -> list[Tensor]:
+        """Of each critic, high for renders. Learnt with a margin (hinge), they stay small."""
+        with torch.autocast(maps[0].device.type, torch.bfloat16):
+            logits = [critic(x) for critic, x in zip(self.critics, maps, strict=True)]
+        return [x.float() for x in logits]
 
 
-def _critic(channels: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels, WIDTH, 3, padding=1),
-        nn.LeakyReLU(0.2),
-        nn.Conv2d(WIDTH, WIDTH, 3, stride=2, padding=1),
-        nn.LeakyReLU(0.2),
-        nn.Conv2d(WIDTH, 1, 1),
-    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+def _critic(channels: int, depth: int) -> nn.Sequential:
+    """Logits at all places."""
+    layers: list[nn.Module] = [nn.Conv2d(channels, WIDTH, 3, padding=1)]
+    for _ in range(depth):
+        layers += [nn.LeakyReLU(0.2), nn.Conv2d(WIDTH, WIDTH, 4, stride=2, padding=1)]
+    layers += [nn.LeakyReLU(0.2), nn.Conv2d(WIDTH, 1, 1)]
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -41,23 +41,22 @@ AXES = 64
 RATE = 5e-4
 
 
-def normals(count: int, start: int = 0, seed: int = SEED) -> Tensor:
+def normals(count: int, start: int = 0) -> Tensor:
     """z of some identities as the network sees them, of length √Z_DIM: [count, Z_DIM]."""
-    z = np.stack([draw(seed, i) for i in range(start, start + count)])
+    z = np.stack([draw(SEED, i) for i in range(start, start + count)])
     return normalize_second_moment(torch.from_numpy(z))
 
 
-def draw_parameters(start: int, seed: int = SEED) -> np.ndarray:
+def draw_parameters(start: int) -> np.ndarray:
     """The parameters of 1,000 identities, [1000, P] float16."""
-    rows = [parameters(sample(z)) for z in normals(1000, start, seed).numpy()]
+    rows = [parameters(sample(z)) for z in normals(1000, start).numpy()]
     return np.stack(rows).astype(np.float16)
 
 
-def draw_all(count: int, seed: int, jobs: int) -> np.ndarray:
-    """The parameters of the first identities of a data set, [count, P] float16."""
-    starts = [(start, seed) for start in range(0, count, 1000)]
+def draw_all(count: int, jobs: int) -> np.ndarray:
+    """The parameters of the first identities, [count, P] float16."""
     with get_context("spawn").Pool(jobs) as pool:  # a fork would hang in torch
-        return np.concatenate(pool.starmap(draw_parameters, starts))[:count]
+        return np.concatenate(pool.map(draw_parameters, range(0, count, 1000)))[:count]
 
 
 def load(run: Path) -> tuple[StyleGAN2, Parameters]:
@@ -264,7 +263,7 @@ def main() -> None:
     generator, embedding = load(arguments.run)
     cache = arguments.run / f"identities-{arguments.identities}.npy"
     if not cache.exists():
-        rows = draw_all(arguments.identities, SEED, arguments.jobs)
+        rows = draw_all(arguments.identities, arguments.jobs)
         with atomic_file(cache) as file:
             np.save(file, rows)
     coarse = Coarse.from_file(arguments.run / COARSE)

@@ -1,16 +1,15 @@
 """Teach the bundled generator texture.
 
-    python -m recipes.generator.refine --generator runs/generator/model --out runs/refined
+    python -m recipes.generator.refine --run runs/generator --out runs/refined
 
 Regression draws the mean of what it cannot place to the pixel: smooth hair, soft outlines. Critics
-of what the text-image encoder sees ask for strands and edges instead, at any place. The whole
-generator takes part: z of the renders go through the mapping network, and what comes out is also
-blended.
+of pixels and of what the text-image encoder sees ask for strands and edges, at any place. The
+latents of renders are those of `recipes.generator.train`; beside them are those of the mapping
+network, which have no render to show, only critics.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,21 @@ import torch
 from torch import Tensor
 
 from recipes.generator.adversary import Adversary
-from recipes.generator.mapping import draw_all, normals
+from recipes.generator.coarse import COARSE, Coarse
+from recipes.generator.latents import Parameters
+from recipes.generator.mapping import load, normals
 from recipes.generator.perception import Perception, difference
 from recipes.generator.train import PERCEPTION, Faces, Stage, Trainer, options, run
+from recipes.generator.windows import Window
 from text2face.generators.stylegan2 import StyleGAN2
 
-VERDICT = 0.5  # weight of the critics
+VERDICT = 0.5  # weight of each kind of critic
 DISTANCE = 0.25  # weight of the distance beside them: it asks for blur
+AHEAD = 2  # times the generator's learning rate: critics have to be ahead of it
 
 
 class Refiner(Trainer):
-    """A generator, its critics and their optimisers; the values of faces are their z."""
+    """A generator, its critics and their optimisers."""
 
     def __init__(
         self,
@@ -38,52 +41,59 @@ class Refiner(Trainer):
         images: int,
         perception: Perception,
         generator: StyleGAN2,
+        embedding: Parameters,
         learning_rate: float,
         device: str = "cpu",
     ) -> None:
-        generator.requires_grad_(True)
-        generator.mapping.layers[:2].requires_grad_(False)  # the steps of `mapping.build`
+        generator.synthesis.requires_grad_(True)
         stages = (Stage(generator.img_resolution, images),)
         super().__init__(
-            faces, out, stages, perception, generator, generator.mapping, learning_rate, device
+            faces, out, stages, perception, generator, embedding, learning_rate, device
         )
-        self.adversary = Adversary(perception.channels).to(device)
+        generator.mapping.to(device)
+        self.critics = {
+            "texture": Adversary([3], depth=3).to(device),
+            "sight": Adversary(perception.channels).to(device),
+        }
 
     def state(self) -> dict[str, Any]:
-        return super().state() | {"adversary": self.adversary.state()}
+        return super().state() | {name: critic.state() for name, critic in self.critics.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
-        self.adversary.restore(state["adversary"])
+        for name, critic in self.critics.items():
+            critic.restore(state[name])
 
-    def blends(self, w: Tensor) -> Tensor:
-        """Latents between those of renders and nearer to their mean, as samplers and truncation
-        give them. What is halfway between two choices has to look like a face as well.
+    @torch.no_grad()
+    def blends(self, count: int) -> Tensor:
+        """Latents [N, w_dim] of the mapping network, blended and drawn to their mean, as samplers
+        and truncation give them. What is halfway between two choices has to look like a face too.
         """
-        mean = self.generator.mapping.w_avg
-        share = 0.3 * torch.rand(len(w), 1, device=w.device)
-        kept = 0.7 + 0.3 * torch.rand(len(w), 1, device=w.device)
-        return mean + kept * (torch.lerp(w, w.roll(1, 0), share) - mean)
+        mapping = self.generator.mapping
+        random = torch.Generator().manual_seed(self.step)
+        w = mapping(torch.randn(count, self.generator.z_dim, generator=random).to(self.device))
+        share, kept = (0.3 * torch.rand(2, count, 1, generator=random)).to(self.device)
+        return mapping.w_avg + (1 - kept) * (torch.lerp(w, w.roll(1, 0), share) - mapping.w_avg)
 
     def train_step(self, stage: Stage) -> dict[str, float]:
-        real, z = (tensor.to(self.device) for tensor in self.faces(self.step))
-        count, rate = len(z), self.rate()
-        w = self.embedding(z)
-        w = torch.cat([w, self.blends(w[: count // 2])])
+        real, values = (tensor.to(self.device) for tensor in self.faces(self.step))
+        count, rate = len(real), self.rate()
+        w = torch.cat([self.embedding(values), self.blends(count // 2)])
         # Renders have no noise, but texture.
         drawn = self.draw(w, real, stage.resolution, noise_mode="random")
         seen, shown = self.perception.compare(drawn.image, drawn.wanted, self.step)
         look = difference([x[:count] for x in seen], shown)
-        critics = self.adversary.learn(shown[:-1], seen[:-1], rate)
-        verdict = self.adversary.judge(seen[:-1])
-        loss = DISTANCE * drawn.loss + PERCEPTION * look + VERDICT * verdict
-        return {
-            "distance": drawn.loss.item(),
-            "look": look.item(),
-            "critics": critics,
-            "verdict": verdict.item(),
-            "norm": self.update(loss, rate, 0.5),
+        window = Window.draw(self.step, stage.resolution)
+        maps = {
+            "texture": ([window.cut(drawn.wanted)], [window.cut(drawn.image)]),
+            "sight": (shown[:-1], seen[:-1]),
         }
+        loss = DISTANCE * drawn.loss + PERCEPTION * look
+        numbers = {"distance": drawn.loss.item(), "look": look.item()}
+        for name, critic in self.critics.items():
+            numbers[name] = critic.learn(*maps[name], AHEAD * rate)
+            loss = loss + VERDICT * critic.judge(maps[name][1])
+        return numbers | {"norm": self.update(loss, rate, 0.5)}
 
     def keep(self, out: Path) -> None:
         """Write the generator, averaged over its training."""
@@ -94,40 +104,28 @@ class Refiner(Trainer):
         self.generator.eval().requires_grad_(False).save_pretrained(out)
 
 
-def known(rows: np.ndarray, seed: int, jobs: int) -> tuple[np.ndarray, Tensor]:
-    """Which faces of the data set `seed`, with parameters [F, P], z stands for.
-
-    The mapping network sees z at length √Z_DIM, at which some choices come out differently.
-
-    Returns:
-        Their numbers [N] and their z [N, Z_DIM].
-    """
-    seen = draw_all(len(rows), seed, jobs)
-    same = (np.abs(seen - rows).max(axis=1) < 0.5).nonzero()[0]
-    return same, normals(len(rows), seed=seed).float()[same]
-
-
 def main() -> None:
     parser = options(__doc__)
-    parser.add_argument("--generator", type=Path, default=Path("runs/generator/model"))
+    parser.add_argument("--run", type=Path, default=Path("runs/generator"))
     parser.add_argument("--out", type=Path, default=Path("runs/refined"))
     parser.add_argument("--images", type=int, default=60_000)
     parser.add_argument("--learning-rate", type=float, default=2.4e-4, help="its peak")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    images = np.load(arguments.data / "images.npy", mmap_mode="r")
-    rows = np.load(arguments.data / "parameters.npy").astype(np.float32)
-    seed = json.loads((arguments.data / "dataset.json").read_text())["seed"]
-    generator = StyleGAN2.from_pretrained(arguments.generator)
-    same, z = known(rows, seed, arguments.threads)
-    print(f"{len(same)} of {len(rows)} faces", flush=True)
+    rows = torch.from_numpy(np.load(arguments.data / "parameters.npy").astype(np.float32))
+    faces = Faces(
+        np.load(arguments.data / "images.npy", mmap_mode="r"),
+        Coarse.from_file(arguments.run / COARSE).extend(rows),
+        arguments.batch,
+    )
     refiner = Refiner(
-        Faces(images, z, arguments.batch, numbers=same),
+        faces,
         arguments.out,
         arguments.images,
         Perception.from_pretrained(arguments.encoder),
-        generator.train(),
+        StyleGAN2.from_pretrained(arguments.run / "model").train(),
+        load(arguments.run)[1],
         arguments.learning_rate,
         arguments.device,
     )

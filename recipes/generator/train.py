@@ -59,7 +59,6 @@ class Faces:
         images: np.ndarray,
         values: Tensor,
         batch: int,
-        numbers: np.ndarray | None = None,
         seed: int = 1,
     ) -> None:
         """Keep some faces.
@@ -68,15 +67,13 @@ class Faces:
             images: [F, H, W, 3] uint8, which may stay in its file.
             values: A row for each face.
             batch: Faces at a time.
-            numbers: Which images these faces are; all by default.
             seed: Of the order.
         """
         self.images, self.values, self.batch, self.seed = images, values, batch, seed
-        self.numbers = np.arange(len(images)) if numbers is None else numbers
 
     def take(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
         """Some faces: images [N, 3, H, W] uint8 and values [N, V]."""
-        images = torch.from_numpy(self.images[self.numbers[index]])
+        images = torch.from_numpy(self.images[index])
         return images.permute(0, 3, 1, 2), self.values[index]
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:

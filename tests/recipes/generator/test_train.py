@@ -83,23 +83,6 @@ def test_training_goes_through_all_stages_and_resumes(faces: Faces, tmp_path: Pa
     assert (tmp_path / "sheet-00000064.png").exists()
 
 
-def test_some_of_the_images_can_be_left_out(faces: Faces) -> None:
-    kept = np.array([1, 4, 5, 9])
-    some = Faces(faces.images, faces.values[kept], batch=2, numbers=kept)
-    shown = {
-        (image[0, 0, 0].item(), tuple(row.tolist()))
-        for step in range(2)
-        for image, row in zip(*some(step), strict=True)
-    }
-    expected = {
-        (torch.tensor(faces.images[i, 0, 0, 0] / 127.5 - 1).float().item(), tuple(v))
-        for i, v in zip(kept, faces.values[kept].tolist(), strict=True)
-    }
-    assert {row for _, row in shown} == {row for _, row in expected}
-    for value, row in shown:
-        assert min(abs(value - v) for v, r in expected if r == row) < 1e-6
-
-
 def test_lifting_changes_no_image() -> None:
     generator, embedding = new_generator().requires_grad_(False), Parameters(7, 512)
     embedding.requires_grad_(False)

@@ -1,11 +1,10 @@
 """Train the inversion encoder of the bundled generator, on its samples and on renders; it resumes.
 
-A render is known by its parameters, and the latents of the bundled generator are nearly linear in
-them (`recipes.generator.latents`). That map is found again by least squares from identities alone:
-z → latent by the mapping network, z → parameters by the renderer's rules; no image takes part.
-So every render of the data set has a latent to be learnt from.
-
     python -m recipes.train_inversion --minutes 7 --out src/text2face/bundled/inversion
+
+A render is known by its parameters, and its latent is a function of them that the generator was
+trained with (`recipes.generator.train`). So every render of the data set has a latent to be learnt
+from. Without that training's folder, the generator's own samples have to do.
 """
 
 from __future__ import annotations
@@ -15,11 +14,10 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 
-from recipes.generator.mapping import draw_parameters, normals
+from recipes.generator.coarse import COARSE, Coarse
+from recipes.generator.mapping import load
 from text2face._loading import load_component
 from text2face.generators.base import Generator
 from text2face.inversion.encoder import InversionEncoder
@@ -34,28 +32,12 @@ from text2face.inversion.training import (
 BUNDLED = Path("src/text2face/bundled")
 
 
-@torch.no_grad()
-def fit_latents(generator: Generator, parameters: NDArray[np.float16], identities: int) -> Tensor:
-    """Renderer parameters [N, P] → their latents [N, w_dim], by least squares."""
-    known = np.concatenate([draw_parameters(s) for s in range(0, identities, 1000)])[:identities]
-    z = normals(identities).float()
-    w = torch.cat([generator.map(part)[:, 0] for part in z.split(500)])
-
-    def extended(rows: NDArray[np.float16]) -> Tensor:
-        values = torch.from_numpy(rows.astype(np.float32))
-        return torch.cat([values, torch.ones(len(rows), 1)], dim=1)
-
-    x = extended(known).double()
-    # gelsd copes with choices that exclude each other, and so with columns that depend.
-    solution = torch.linalg.lstsq(x, w.double(), rcond=1e-5, driver="gelsd").solution.float()
-    return torch.cat([extended(part) @ solution for part in np.array_split(parameters, 10)])
-
-
-def read_renders(folder: Path, generator: Generator, identities: int) -> InversionData:
-    """A folder of rendered faces, with the latent of each."""
+def read_renders(folder: Path, run: Path) -> InversionData:
+    """A folder of rendered faces, with the latent of each, by the generator's training."""
     images = np.load(folder / "images.npy", mmap_mode="r")
-    parameters = np.load(folder / "parameters.npy")[: len(images)]
-    return InversionData(images, fit_latents(generator, parameters, identities).half())
+    rows = np.load(folder / "parameters.npy")[: len(images)].astype(np.float32)
+    values = Coarse.from_file(run / COARSE).extend(torch.from_numpy(rows))
+    return InversionData(images, load(run)[1](values).half())
 
 
 def train_with_progress(
@@ -91,10 +73,10 @@ def train_with_progress(
 @click.command(help=__doc__)
 @click.option("--model", type=Path, default=BUNDLED, show_default=True)
 @click.option("--renders", type=Path, default=Path("data/train"), show_default=True)
+@click.option("--run", type=Path, default=Path("runs/generator"), show_default=True)
 @click.option("--out", type=Path, default=BUNDLED / "inversion", show_default=True)
 @click.option("--work", type=Path, default=Path("data/inversion"), show_default=True)
 @click.option("--samples", type=click.IntRange(1), default=4000, show_default=True)
-@click.option("--identities", type=click.IntRange(1000), default=6000, show_default=True)
 @click.option("--minutes", type=float, default=7.0, show_default=True)
 @click.option("--image-share", type=float, default=0.25, show_default=True)
 @click.option("--batch-size", type=int, default=64, show_default=True)
@@ -102,10 +84,10 @@ def train_with_progress(
 def main(
     model: Path,
     renders: Path,
+    run: Path,
     out: Path,
     work: Path,
     samples: int,
-    identities: int,
     minutes: float,
     image_share: float,
     batch_size: int,
@@ -115,8 +97,8 @@ def main(
         load_component(kind, model / kind) for kind in ("generator", "sampler", "encoder")
     )
     sources = []
-    if renders.is_dir():
-        sources.append(read_renders(renders, generator, identities))
+    if renders.is_dir() and run.is_dir():
+        sources.append(read_renders(renders, run))
     with tqdm(total=samples, desc="samples", unit="image") as bar:
         sources.append(
             draw_data(generator, samples, seed, on_batch=lambda made: bar.update(made - bar.n))

@@ -1,34 +1,32 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
-from torch import Tensor
+from safetensors.torch import save_file
 
-from recipes.generator.mapping import draw_parameters, normals
-from recipes.train_inversion import fit_latents
-
-
-class Linear:
-    """A generator whose latents are linear in the renderer's parameters."""
-
-    w_dim = 5
-
-    def __init__(self) -> None:
-        parameters = torch.from_numpy(draw_parameters(0).astype(np.float32))
-        random = torch.Generator().manual_seed(0)
-        self.matrix = torch.randn(parameters.shape[1], 5, generator=random)
-        self.latents = parameters @ self.matrix + 3
-        self.z = normals(1000).float()
-
-    def map(self, z: Tensor) -> Tensor:
-        rows = torch.cdist(z, self.z).argmin(dim=1)
-        return self.latents[rows][:, None].expand(-1, 4, -1)
+from recipes.generator.coarse import COARSE, Coarse
+from recipes.generator.latents import LIFT, Parameters
+from recipes.generator.train import CHECKPOINT, new_generator
+from recipes.train_inversion import read_renders
 
 
-def test_the_latents_of_renders_are_found_without_images() -> None:
-    generator = Linear()
-    held_out = draw_parameters(1000)[:50]
-    found = fit_latents(generator, held_out, 1000)  # type: ignore[arg-type]
-    expected = torch.from_numpy(held_out.astype(np.float32)) @ generator.matrix + 3
-    missed = (found - expected).square().sum() / (expected - expected.mean(0)).square().sum()
-    assert float(missed) < 0.02
+def test_renders_have_the_latents_that_the_generator_was_trained_with(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    rows = np.random.default_rng(0).normal(size=(6, 9)).astype(np.float16)
+    images = np.zeros((6, 128, 128, 3), np.uint8)
+    np.save(tmp_path / "parameters.npy", rows)
+    np.save(tmp_path / "images.npy", images)
+    generator, coarse = new_generator(), Coarse(9, 4)
+    values = coarse.extend(torch.from_numpy(rows).float())
+    embedding = Parameters(13, generator.w_dim)
+    embedding.fit(values)
+    state = torch.nn.ModuleDict({"synthesis": generator.synthesis, "embedding": embedding})
+    save_file(coarse.state_dict(), tmp_path / COARSE)
+    torch.save({"average": state.state_dict()}, tmp_path / CHECKPOINT)
+    found = read_renders(tmp_path, tmp_path)
+    with torch.no_grad():
+        expected = embedding(values) + LIFT
+    torch.testing.assert_close(found.latents.float(), expected, rtol=2e-3, atol=2e-3)
+    assert len(found.images) == 6

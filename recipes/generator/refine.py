@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from recipes.generator.adversary import Adversary
 from recipes.generator.coarse import COARSE, Coarse
@@ -25,9 +26,11 @@ from recipes.generator.perception import Perception, difference
 from recipes.generator.train import PERCEPTION, Faces, Stage, Trainer, options, run
 from recipes.generator.windows import Window
 from text2face.generators.stylegan2 import StyleGAN2
+from text2face.samplers.cvae import CVAESampler
 
 VERDICT = 0.5  # weight of each kind of critic
 DISTANCE = 0.25  # weight of the distance beside them: it asks for blur
+TRUNCATED = 0.7  # of the way to the mean latent at most
 AHEAD = 2  # times the generator's learning rate: critics have to be ahead of it
 
 
@@ -43,6 +46,7 @@ class Refiner(Trainer):
         generator: StyleGAN2,
         embedding: Parameters,
         learning_rate: float,
+        sampler: CVAESampler | None = None,
         device: str = "cpu",
     ) -> None:
         generator.synthesis.requires_grad_(True)
@@ -51,6 +55,7 @@ class Refiner(Trainer):
             faces, out, stages, perception, generator, embedding, learning_rate, device
         )
         generator.mapping.to(device)
+        self.sampler = sampler
         self.critics = {
             "texture": Adversary([3], depth=3).to(device),
             "sight": Adversary(perception.channels).to(device),
@@ -66,19 +71,30 @@ class Refiner(Trainer):
 
     @torch.no_grad()
     def blends(self, count: int) -> Tensor:
-        """Latents [N, w_dim] of the mapping network, blended and drawn to their mean, as samplers
-        and truncation give them. What is halfway between two choices has to look like a face too.
+        """Latents [N, w_dim] as they will be drawn: by the mapping network and the sampler, blended
+        and truncated. What is halfway between two choices has to look like a face too.
         """
-        mapping = self.generator.mapping
-        random = torch.Generator().manual_seed(self.step)
+        mapping, random = self.generator.mapping, torch.Generator().manual_seed(self.step)
         w = mapping(torch.randn(count, self.generator.z_dim, generator=random).to(self.device))
-        share, kept = (0.3 * torch.rand(2, count, 1, generator=random)).to(self.device)
-        return mapping.w_avg + (1 - kept) * (torch.lerp(w, w.roll(1, 0), share) - mapping.w_avg)
+        if self.sampler is not None:
+            w[: count // 2] = self.sampled(self.sampler, count // 2, random)
+        share, cut = torch.rand(2, count, 1, generator=random).to(self.device)
+        w = torch.lerp(w, w.roll(1, 0), 0.5 * share)
+        return torch.lerp(w, mapping.w_avg, TRUNCATED * cut.square())
+
+    def sampled(self, sampler: CVAESampler, count: int, random: torch.Generator) -> Tensor:
+        """Latents [N, w_dim] of conditions between two images, as those of words are."""
+        bank = sampler.bank_embeddings
+        index = torch.randint(len(bank), (2, count), generator=random)
+        share = 0.5 * torch.rand(count, 1, generator=random)
+        condition = F.normalize(torch.lerp(bank[index[0]], bank[index[1]], share), dim=1)
+        z = torch.randn(count, sampler.z_dim, generator=random)
+        return sampler.sample(condition, z)[:, 0].to(self.device)
 
     def train_step(self, stage: Stage) -> dict[str, float]:
         real, values = (tensor.to(self.device) for tensor in self.faces(self.step))
         count, rate = len(real), self.rate()
-        w = torch.cat([self.embedding(values), self.blends(count // 2)])
+        w = torch.cat([self.embedding(values), self.blends(count)])
         # Renders have no noise, but texture.
         drawn = self.draw(w, real, stage.resolution, noise_mode="random")
         seen, shown = self.perception.compare(drawn.image, drawn.wanted, self.step)
@@ -109,6 +125,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/generator"))
     parser.add_argument("--out", type=Path, default=Path("runs/refined"))
     parser.add_argument("--images", type=int, default=60_000)
+    parser.add_argument("--sampler", type=Path, help="whose latents are judged as well")
     parser.add_argument("--learning-rate", type=float, default=2.4e-4, help="its peak")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -127,6 +144,7 @@ def main() -> None:
         StyleGAN2.from_pretrained(arguments.run / "model").train(),
         load(arguments.run)[1],
         arguments.learning_rate,
+        CVAESampler.from_pretrained(arguments.sampler) if arguments.sampler else None,
         arguments.device,
     )
     run(refiner)

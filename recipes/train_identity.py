@@ -1,13 +1,11 @@
 """Train the identity network: whose face it is, whatever they do and wear.
 
-Every face of the data set is another person, and what makes a person (the bones' and features'
-weights, ancestry, complexion, eyes) is written down beside it. The network learns these numbers off
-the picture, through hair, glasses, expression and light, which come and go without regard to them.
-What it cannot see, it leaves near the mean, so that the cosine of two pictures counts what is seen.
+Several pictures of each of many people are rendered first (`recipes.faces.people`; a folder that
+holds them is used again). Two pictures of each person in a batch attract each other and repel all
+others (Khosla et al., 2020, arXiv 2004.11362); a batch holds people of one gender and age as often
+as not, so that hats and beards do not give the answer away.
 
-    python -m recipes.train_identity --minutes 8
-
-It is measured on several pictures of each of some people (`recipes.faces.people`).
+    python -m recipes.train_identity --people 4000 --minutes 8
 """
 
 from __future__ import annotations
@@ -21,19 +19,18 @@ import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
 from recipes.faces.identity import identity
-from recipes.faces.parameters import columns_of, parameters
-from recipes.faces.people import read_people, views, write_people
-from recipes.train_judge import augment, batches, to_tensor
+from recipes.faces.people import SEED_PEOPLE, read_people, write_people
+from recipes.train_judge import augment, to_tensor
 from text2face.evaluation.identity import IdentityConfig, IdentityNetwork
 
 SEED_STRANGERS = 20252  # held out
 HELD = ("gender", "age", "skin")  # judged attributes that all pictures of a person share
 FALSE_ALARMS = 0.01
-SAMPLED = 100  # people that tell what makes one
 
 
 def groups_of(people: int, seed: int) -> NDArray[np.int64]:
@@ -44,54 +41,56 @@ def groups_of(people: int, seed: int) -> NDArray[np.int64]:
     return np.array([numbers[key] for key in keys])
 
 
-def person_columns() -> NDArray[np.int64]:
-    """Which of the renderer's parameters make a person: the same in all pictures of one.
-
-    Gender, age, ethnicity and complexion are in them only by their numbers. As choices they
-    would make all strangers of a group alike.
-    """
-    pairs = [tuple(views(person, 2)) for person in range(SAMPLED)]
-    one, other = (np.stack([parameters(pair[i]) for pair in pairs]) for i in (0, 1))
-    spread = one.std(axis=0) * other.std(axis=0)
-    alike = ((one - one.mean(axis=0)) * (other - other.mean(axis=0))).mean(axis=0)
-    kept = alike > 0.7 * spread.clip(1e-6)  # not 1: dark glasses hide the colour of the eyes
-    for name in ("gender", "age", "ethnicity", "skin"):
-        kept[columns_of(name)] = False
-    return kept.nonzero()[0]
+def attraction_loss(first: Tensor, second: Tensor, scale: float) -> Tensor:
+    """Each of unit vectors [N, D] must find its partner among the others of both sets."""
+    both = torch.cat([first, second])
+    similar = scale * both @ both.T
+    similar.fill_diagonal_(-math.inf)
+    count = len(first)
+    partner = torch.arange(2 * count).roll(count)
+    return F.cross_entropy(similar, partner)
 
 
 def train(
     pictures: NDArray[np.uint8],
-    wanted: NDArray[np.float32],
+    groups: NDArray[np.int64],
     *,
     config: IdentityConfig | None = None,
     minutes: float = 8.0,
     steps: int | None = None,
-    batch_size: int = 128,
+    batch_size: int = 64,
     learning_rate: float = 2e-3,
+    scale: float = 16.0,
     seed: int = 0,
 ) -> IdentityNetwork:
-    """Regress numbers [N, K] of zero mean and unit variance on pictures uint8 [N, H, W, 3]."""
+    """Train on pictures uint8 [people, views, H, W, 3], `batch_size` people in a step."""
     torch.manual_seed(seed)
     random = np.random.RandomState(seed)
-    network = IdentityNetwork(config or IdentityConfig(embedding_dim=wanted.shape[1]))
+    network = IdentityNetwork(config)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.02)
-    began, recent = time.monotonic(), 0.0
-    batches_of = batches(len(pictures), min(batch_size, len(pictures)), random)
-    for step, rows in enumerate(batches_of, start=1):
+    optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.05)
+    batch_size = min(batch_size, len(pictures))
+    began, recent, step = time.monotonic(), 0.0, 0
+    while True:
         spent = (time.monotonic() - began) / (60 * minutes)
-        progress = (step - 1) / steps if steps else spent
+        progress = step / steps if steps else spent
         if progress >= 1:
             break
         warmth = min(progress / 0.1 + 0.02, 1.0) * (0.5 + 0.5 * math.cos(math.pi * progress))
         optimiser.param_groups[0]["lr"] = learning_rate * max(warmth, 0.01)
+        chosen = random.permutation(len(pictures))
+        if random.rand() < 0.5:  # people alike first
+            chosen = chosen[np.argsort(groups[chosen] != groups[chosen[0]], kind="stable")]
+        people = chosen[:batch_size]
+        turns = np.stack([random.permutation(pictures.shape[1])[:2] for _ in people])
+        views = [augment(pictures[people, turns[:, i]], random) for i in (0, 1)]
         with torch.autocast("cpu", torch.bfloat16):
-            seen = network.read(augment(np.asarray(pictures[rows]), random))
-        loss = F.mse_loss(seen.float(), torch.from_numpy(wanted[rows]))
+            seen = network(torch.cat(views))
+        loss = attraction_loss(*seen.float().chunk(2), scale)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
+        step += 1
         recent += (loss.item() - recent) / min(step, 50)
         if step % 50 == 0:
             click.echo(f"step {step}  {progress:4.0%}  loss {recent:.3f}", err=True)
@@ -127,26 +126,35 @@ def measure(
 
 
 @click.command(help=__doc__)
-@click.option("--data", type=Path, default=Path("data/train"), show_default=True)
 @click.option("--folder", type=Path, default=Path("data/people"), show_default=True)
 @click.option("--out", type=Path, default=Path("benchmarks/identity"), show_default=True)
+@click.option("--people", type=click.IntRange(2), default=4000, show_default=True)
 @click.option("--views", type=click.IntRange(2), default=4, show_default=True, help="Of each.")
 @click.option("--held-out", type=click.IntRange(2), default=300, show_default=True, help="People.")
 @click.option("--minutes", type=float, default=8.0, show_default=True)
-def main(data: Path, folder: Path, out: Path, views: int, held_out: int, minutes: float) -> None:
-    """Train the network, save it, and print how well it tells people apart."""
-    pictures = np.load(data / "images.npy", mmap_mode="r")
-    wanted = np.load(data / "parameters.npy")[: len(pictures), person_columns()].astype(np.float32)
-    wanted = (wanted - wanted.mean(axis=0)) / wanted.std(axis=0).clip(1e-3)
+@click.option("--batch-size", type=click.IntRange(2), default=64, show_default=True, help="People.")
+def main(
+    folder: Path,
+    out: Path,
+    people: int,
+    views: int,
+    held_out: int,
+    minutes: float,
+    batch_size: int,
+) -> None:
+    """Render people, train the network, save it, and print how well it tells people apart."""
+    with tqdm(total=people + held_out, unit="person", smoothing=0.02) as bar:
+        for count, seed in ((people, SEED_PEOPLE), (held_out, SEED_STRANGERS)):
+            for added in write_people(folder, count, views, seed=seed):
+                bar.update(added)
+    pictures = read_people(folder, people, views)
     network = train(
         pictures,
-        wanted,
-        config=IdentityConfig(pictures.shape[1], embedding_dim=wanted.shape[1], held=HELD),
+        groups_of(people, SEED_PEOPLE),
+        config=IdentityConfig(resolution=pictures.shape[2], held=HELD),
         minutes=minutes,
+        batch_size=batch_size,
     )
-    with tqdm(total=held_out, unit="person") as bar:
-        for added in write_people(folder, held_out, views, seed=SEED_STRANGERS):
-            bar.update(added)
     unseen = read_people(folder, held_out, views, seed=SEED_STRANGERS)
     found = measure(network, unseen, groups_of(held_out, SEED_STRANGERS))
     measured = {name: round(found[name], 4) for name in ("same", "strangers", "threshold")}

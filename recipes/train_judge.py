@@ -121,8 +121,7 @@ def accuracy(
     }
 
 
-def batches(count: int, size: int, random: np.random.RandomState) -> Iterator[NDArray[np.int64]]:
-    """Endless epochs: the numbers of the items of each batch."""
+def _batches(count: int, size: int, random: np.random.RandomState) -> Iterator[NDArray[np.int64]]:
     while True:
         order = random.permutation(count)
         for start in range(0, count - size + 1, size):
@@ -150,7 +149,7 @@ def train(
     batch_size = min(batch_size, len(pictures))
     optimiser = torch.optim.AdamW(judge.parameters(), lr=learning_rate, weight_decay=0.02)
     began, recent = time.monotonic(), 0.0
-    for step, rows in enumerate(batches(len(pictures), batch_size, random)):
+    for step, rows in enumerate(_batches(len(pictures), batch_size, random)):
         progress = step / steps if steps else (time.monotonic() - began) / (60 * minutes)
         if progress >= 1:
             break

@@ -59,13 +59,6 @@ def _hidden(face: Identity) -> set[str]:
     return hidden
 
 
-def columns_of(choice: str) -> slice:
-    """The columns that a choice, such as "gender", takes in the vector."""
-    names = list(_OPTIONS)
-    start = sum(len(_OPTIONS[name]) for name in names[: names.index(choice)])
-    return slice(start, start + len(_OPTIONS[choice]))
-
-
 def _signed(share: float) -> float:
     """0..1 → -1..1."""
     return share * 2 - 1

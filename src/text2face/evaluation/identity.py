@@ -1,6 +1,6 @@
 """Whose face is it? A network that tells people apart, whatever they do and wear.
 
-`recipes/train_identity.py` trains one on renders.
+`recipes/train_identity.py` trains one on several renders of each of many people.
 """
 
 from __future__ import annotations
@@ -66,11 +66,7 @@ class IdentityNetwork(SavedModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [N, 3, H, W] in [-1, 1] → unit vectors [N, embedding_dim]."""
-        return F.normalize(self.read(images).float(), dim=1)
-
-    def read(self, images: Tensor) -> Tensor:
-        """The numbers [N, embedding_dim] that make the persons, as far as they can be seen."""
-        return self.trunk(resize(images, self.config.resolution))  # type: ignore[no-any-return]
+        return F.normalize(self.trunk(resize(images, self.config.resolution)).float(), dim=1)
 
     def embed(self, batches: Iterable[Tensor]) -> Tensor:
         """Batches of images [N, 3, H, W] in [-1, 1] → unit vectors [ΣN, embedding_dim]."""

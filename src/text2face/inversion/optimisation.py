@@ -107,6 +107,7 @@ def noise_penalty(noise: Tensor) -> Tensor:
         image = F.avg_pool2d(image, 2) * 2
 
 
+@torch.enable_grad()
 def optimise(
     generator: Generator,
     image: Tensor,

@@ -12,11 +12,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import numpy as np
-import torch
 from tqdm import tqdm
 
-from recipes.generator.coarse import COARSE, Coarse
+from recipes.generator.coarse import read_extended
 from recipes.generator.mapping import load
 from text2face._loading import load_component
 from text2face.generators.base import Generator
@@ -34,9 +32,7 @@ BUNDLED = Path("src/text2face/bundled")
 
 def read_renders(folder: Path, run: Path) -> InversionData:
     """A folder of rendered faces, with the latent of each, by the generator's training."""
-    images = np.load(folder / "images.npy", mmap_mode="r")
-    rows = np.load(folder / "parameters.npy")[: len(images)].astype(np.float32)
-    values = Coarse.from_file(run / COARSE).extend(torch.from_numpy(rows))
+    images, values = read_extended(folder, run)
     return InversionData(images, load(run)[1](values).half())
 
 

@@ -42,14 +42,9 @@ class Adversary(nn.Module):
 
     def learn(self, real: list[Tensor], fake: list[Tensor], rate: float) -> float:
         """Take a step in telling maps [N, C, H, W] apart; the loss is 2 for critics that cannot."""
-        loss = torch.stack(
-            [
-                F.relu(1 - of_real).mean() + F.relu(1 + of_fake).mean()
-                for of_real, of_fake in zip(
-                    self._logits(real), self._logits([x.detach() for x in fake]), strict=True
-                )
-            ]
-        ).mean()
+        pairs = zip(self._logits(real), self._logits([x.detach() for x in fake]), strict=True)
+        losses = [F.relu(1 - a).mean() + F.relu(1 + b).mean() for a, b in pairs]
+        loss = torch.stack(losses).mean()
         self.optimizer.param_groups[0]["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -73,6 +73,13 @@ class Coarse(Scaled):
         return torch.cat([torch.cat([x, self(x)], dim=1) for x in values.split(10_000)])
 
 
+def read_extended(data: Path, run: Path) -> tuple[np.ndarray, Tensor]:
+    """The images of a data set [N, H, W, 3], in their file, and its extended parameters."""
+    images = np.load(data / "images.npy", mmap_mode="r")
+    rows = np.load(data / "parameters.npy")[: len(images)].astype(np.float32)
+    return images, Coarse.from_file(run / COARSE).extend(torch.from_numpy(rows))
+
+
 @torch.no_grad()
 def find_components(images: np.ndarray, count: int) -> Tensor:
     """The main components of images [N, H, W, 3] uint8 at `SIZE` pixels (arXiv 0909.4061): [N, K].

@@ -13,13 +13,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from recipes.generator.adversary import Adversary
-from recipes.generator.coarse import COARSE, Coarse
+from recipes.generator.coarse import read_extended
 from recipes.generator.latents import Parameters
 from recipes.generator.mapping import load, normals
 from recipes.generator.perception import Perception, difference
@@ -130,14 +129,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    rows = torch.from_numpy(np.load(arguments.data / "parameters.npy").astype(np.float32))
-    faces = Faces(
-        np.load(arguments.data / "images.npy", mmap_mode="r"),
-        Coarse.from_file(arguments.run / COARSE).extend(rows),
-        arguments.batch,
-    )
     refiner = Refiner(
-        faces,
+        Faces(*read_extended(arguments.data, arguments.run), arguments.batch),
         arguments.out,
         arguments.images,
         Perception.from_pretrained(arguments.encoder),

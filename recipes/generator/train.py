@@ -29,7 +29,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recipes.generator.coarse import COARSE, Coarse
+from recipes.generator.coarse import read_extended
 from recipes.generator.latents import Parameters, codes, modulated, rescale, speeds
 from recipes.generator.perception import Perception, difference
 from recipes.generator.windows import Window
@@ -353,13 +353,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=8e-4, help="its peak")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    rows = np.load(arguments.data / "parameters.npy").astype(np.float32)
-    coarse = Coarse.from_file(arguments.out / COARSE)
-    faces = Faces(
-        np.load(arguments.data / "images.npy", mmap_mode="r"),
-        coarse.extend(torch.from_numpy(rows)),
-        arguments.batch,
-    )
+    faces = Faces(*read_extended(arguments.data, arguments.out), arguments.batch)
     torch.manual_seed(0)
     generator = new_generator()
     embedding = Parameters(faces.values.shape[1], generator.w_dim)

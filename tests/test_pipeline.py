@@ -187,7 +187,7 @@ def test_unknown_words_are_reported_once(pipe: TextToFace) -> None:
 def test_a_bad_prompt_is_refused_before_any_work(
     pipe: TextToFace, prompt: Any, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TextToFace, "_batch", None)
+    monkeypatch.setattr(TextToFace, "latents", None)
     with pytest.raises(PromptError, match=message):
         pipe(prompt)
 

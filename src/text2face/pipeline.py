@@ -292,15 +292,21 @@ class TextToFace:
                 f"the prompts are {texts!r}, expected a string or a list of at least one"
             )
         embeddings = [self.embed(text, settings) for text in texts]
-
-        batches = [seeds[i : i + batch_size] for i in range(0, len(seeds), batch_size)]
+        # On a CPU, the latents of some faces cost as much as those of one.
+        together = batch_size * max(1, _ROWS // self._draws(settings) // batch_size)
 
         def drawn(text: str, embedding: Tensor) -> Iterator[Face]:
-            for batch in batches:
-                texts, wanted = [text] * len(batch), embedding.expand(len(batch), -1)
-                for face in self._batch(texts, wanted, batch, settings):
-                    on_face()
-                    yield face
+            for start in range(0, len(seeds), together):
+                some = seeds[start : start + together]
+                wanted = embedding.expand(len(some), -1)
+                w = self.latents(wanted, some, settings)
+                for i in range(0, len(some), batch_size):
+                    part = slice(i, i + batch_size)
+                    images = self._synthesise(w[part], some[i], settings)
+                    texts = [text] * len(images)
+                    for face in self._faces(texts, w[part], images, wanted[part], some[part]):
+                        on_face()
+                        yield face
 
         for text, embedding in zip(texts, embeddings, strict=True):
             faces = drawn(text, embedding)
@@ -355,6 +361,7 @@ class TextToFace:
         Returns:
             w [N, num_ws, w_dim], truncated, float32.
         """
+        embeddings = embeddings.to(self.device)
         if self.device.type != "cpu":
             return self._latents(embeddings, seeds, settings)
         # Products of one shape, so that a latent does not depend on the company it keeps: their
@@ -452,32 +459,36 @@ class TextToFace:
                 f"{len(texts)} prompts, {len(embeddings)} embeddings and {len(seeds)} seeds; "
                 "expected as many of each, and at least one"
             )
-        alone = self.device.type == "cpu"
-        return self._batch(texts, embeddings, seeds, settings, alone=alone)
-
-    @torch.no_grad()
-    def _batch(
-        self,
-        texts: Sequence[str],
-        embeddings: Tensor,
-        seeds: Sequence[int],
-        settings: Settings,
-        *,
-        alone: bool = False,
-    ) -> list[Face]:
-        """Draw one face for each seed, all at once, or each image alone."""
-        embeddings = embeddings.to(self.device)
         w = self.latents(embeddings, seeds, settings)
-        step = 1 if alone else len(seeds)
+        step = 1 if self.device.type == "cpu" else len(seeds)
         images = torch.cat(
             [
                 self._synthesise(w[i : i + step], seeds[i], settings)
                 for i in range(0, len(seeds), step)
             ]
         )
-        scores = F.cosine_similarity(self.encoder.encode_image(images).float(), embeddings)
+        return self._faces(texts, w, images, embeddings, seeds)
+
+    @torch.no_grad()
+    def _faces(
+        self,
+        texts: Sequence[str],
+        latents: Tensor,
+        images: Tensor,
+        embeddings: Tensor,
+        seeds: Sequence[int],
+    ) -> list[Face]:
+        """What was drawn, with the score of each image [N, 3, H, W]."""
+        seen = self.encoder.encode_image(images).float()
+        scores = F.cosine_similarity(seen, embeddings.to(seen))
         made = zip(
-            texts, to_pil(images), w.cpu(), embeddings.cpu(), seeds, scores.tolist(), strict=True
+            texts,
+            to_pil(images),
+            latents.cpu(),
+            embeddings.cpu(),
+            seeds,
+            scores.tolist(),
+            strict=True,
         )
         return [
             Face(image, latent, embedding, text, seed, score)

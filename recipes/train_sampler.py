@@ -1,7 +1,8 @@
 """Train the bundled sampler: what `text2face train` does, with texts of the caption grammar.
 
 No text takes part in the training. Texts are read only afterwards, without their pictures, to find
-where texts lie on average: a file of prompts, one a line, or else captions of records.
+where texts lie on average: a file of prompts, one a line, or else captions of records. The bank of
+conditions holds pictures that the generator was trained on, whose spread is that of faces to draw.
 
     python -m recipes.train_sampler --out src/text2face/bundled/sampler --preset compact --minutes 5
 """
@@ -14,18 +15,22 @@ from typing import Any
 
 import click
 import numpy as np
+from torch import Tensor
 from tqdm import tqdm
 
 from recipes.faces.captions import caption
+from recipes.train_judge import to_tensor
 from text2face._loading import load_component
 from text2face._train import parse_changes, show_training
 from text2face.encoders.base import TextImageEncoder
+from text2face.evaluation.drawing import embed_images
 from text2face.samplers.saved import SavedSampler
 from text2face.training import PRESETS, Pairs, TrainingConfig, make_bank, preset, read_pairs, train
 from text2face.training.pairs import write_pairs
 
 BUNDLED = Path("src/text2face/bundled")
 TEXTS = 5000
+_PICTURES = 64
 
 
 def collect_pairs(
@@ -43,6 +48,13 @@ def collect_pairs(
             on_batch=lambda made: bar.update(made - bar.n),
         )
     return read_pairs(folder, count)
+
+
+def embed_pictures(encoder: TextImageEncoder, pictures: Path, count: int) -> Tensor:
+    """The first pictures of a file of uint8 [M, H, W, 3] → embeddings [N, D], L2-normalised."""
+    stored = np.load(pictures, mmap_mode="r")[:count]
+    starts = tqdm(range(0, len(stored), _PICTURES), desc="bank", unit="batch")
+    return embed_images(encoder, (to_tensor(stored[i : i + _PICTURES]) for i in starts))
 
 
 def read_texts(prompts: Path | None, records: Path, seed: int = 0) -> list[str]:
@@ -88,6 +100,13 @@ def train_with_progress(
 )
 @click.option("--prompts", type=Path, help="Texts, one a line, to find where texts lie.")
 @click.option("--records", type=Path, default=Path("data/train/records.jsonl"), show_default=True)
+@click.option(
+    "--pictures",
+    type=Path,
+    default=Path("data/train/images.npy"),
+    show_default=True,
+    help="For the bank.",
+)
 @click.option("--count", type=click.IntRange(1), default=16_384, show_default=True, help="Pairs.")
 @click.option("--pair-batch", type=click.IntRange(1), default=32, show_default=True)
 @click.option("--bank", "bank_size", type=click.IntRange(0), default=16_384, show_default=True)
@@ -105,6 +124,7 @@ def main(
     work: Path,
     prompts: Path | None,
     records: Path,
+    pictures: Path,
     count: int,
     pair_batch: int,
     bank_size: int,
@@ -119,7 +139,8 @@ def main(
     pairs = collect_pairs(generator, encoder, work / "pairs", count, config.seed, pair_batch)
     sampler = train_with_progress(config, generator, encoder, pairs, work / name)
     if bank_size:
-        sampler = sampler.with_bank(make_bank(pairs, encoder, texts, bank_size))
+        seen = Pairs(None, embed_pictures(encoder, pictures, bank_size))
+        sampler = sampler.with_bank(make_bank(seen, encoder, texts))
     sampler.save_pretrained(out)
     click.echo(f"saved {out}")
 

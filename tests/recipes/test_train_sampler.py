@@ -41,7 +41,8 @@ def data(tmp_path: Path) -> Path:
 def test_one_command_makes_pairs_trains_and_resumes(model: Path, data: Path) -> None:
     arguments = ["--generator", model / "generator", "--encoder", model / "encoder"]
     arguments += ["--out", model / "sampler", "--work", data / "work"]
-    arguments += ["--records", data / "records.jsonl", "--count", 40, "--bank", 20]
+    arguments += ["--records", data / "records.jsonl", "--pictures", data / "images.npy"]
+    arguments += ["--count", 40, "--bank", 20]
     small = ["batch_size=8", "shape.width=16", "shape.depth=1", "shape.code_dim=4"]
     arguments += [part for setting in small for part in ("--set", setting)]
     for _ in range(2):

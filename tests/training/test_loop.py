@@ -52,8 +52,8 @@ def draw(sampler: Any, condition: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     ("name", "shape"),
     [
-        ("compact", {"architecture": "plain", "residual_dim": 4}),
-        ("compact", {"residual_dim": 4}),
+        ("compact", {"architecture": "plain"}),
+        ("compact", {}),
         ("flow", {}),
         ("diffusion", {"guidance": 1.0, "steps": 8}),
     ],

@@ -30,9 +30,6 @@ class CVAESamplerConfig:
     """Layers that share a code, such as (4, 4, 4) for coarse, medium and fine; () = all share."""
     code_dim: int = 128
     """Size of what the posterior encodes."""
-    residual_dim: int = 0
-    """Further inputs that put back the part of w that the decoder averages away, along that part's
-    principal axes; they add to `z_dim`."""
     architecture: Literal["plain", "residual", "outline"] = "residual"
     """The decoder: "plain" as in the paper, residual blocks that the condition modulates, or
     "outline": two layers each way, half the width on the side of the code."""
@@ -54,10 +51,8 @@ class CVAESamplerConfig:
         object.__setattr__(self, "layer_groups", tuple(self.layer_groups))
         sizes = [self.embedding_dim, self.w_dim, self.code_dim, self.width, self.depth]
         check_shape(self, [*sizes, self.surrogate_width], self.layer_groups)
-        if min(self.residual_dim, self.bank_size) < 0:
-            raise ArgumentError(
-                f"bad sizes: got {self}, expected residual_dim and bank_size from 0"
-            )
+        if self.bank_size < 0:
+            raise ArgumentError(f"bad sizes: got {self}, expected bank_size from 0")
         if self.architecture not in _DECODERS:
             raise ArgumentError(
                 f"bad architecture: got {self.architecture!r}, expected one of "
@@ -167,7 +162,6 @@ class CVAESampler(StandardSampler):
     kind = "cvae"
     config_class = CVAESamplerConfig
     config: CVAESamplerConfig
-    residual_basis: Tensor
 
     def __init__(self, config: CVAESamplerConfig | None = None) -> None:
         """Make a sampler with random weights."""
@@ -177,13 +171,11 @@ class CVAESampler(StandardSampler):
         self.decoders = nn.ModuleList(_DECODERS[config.architecture](config) for _ in range(groups))
         self.posterior = LatentPosterior(config)
         self.add_standards()
-        basis = torch.zeros(config.residual_dim, groups * config.w_dim)
-        self.register_buffer("residual_basis", basis)
 
     @property
     def z_dim(self) -> int:
         """Size of the normal input."""
-        return self.config.code_dim + self.config.residual_dim
+        return self.config.code_dim
 
     def decode(self, code: Tensor, condition: Tensor) -> Tensor:
         """Code [N, code_dim], prepared condition [N, D] → standardised latents [N, G·w_dim]."""
@@ -203,10 +195,7 @@ class CVAESampler(StandardSampler):
             ArgumentError: The shapes do not fit.
         """
         self.check_inputs(condition, z, self.z_dim)
-        code, residual = z[:, : self.config.code_dim], z[:, self.config.code_dim :]
-        latents = self.decode(code.float(), self.prepare_condition(condition))
-        latents = latents + residual.float() @ self.residual_basis
-        return self.restore(latents)
+        return self.restore(self.decode(z.float(), self.prepare_condition(condition)))
 
     def infer(self, latents: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """The posterior of a known latent, to draw a face that resembles it.
@@ -216,7 +205,7 @@ class CVAESampler(StandardSampler):
             condition: Embeddings [N, D], normalised here.
 
         Returns:
-            μ and log σ² of the first `code_dim` components of z, [N, code_dim] each.
+            μ and log σ² of z, [N, code_dim] each.
         """
         posterior: tuple[Tensor, Tensor] = self.posterior(
             self.standardise(latents), self.prepare_condition(condition)

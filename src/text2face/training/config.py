@@ -59,6 +59,8 @@ class TrainingConfig:
     """"images": weight of ‖w - w̄‖ over all layers."""
     unconditional: float = 0.0
     """"flow": share of items without a condition, for guidance."""
+    energy: float = 0.0
+    """Weight of the energy score of freely drawn samples."""
     consistency: float = 0.0
     """Weight of how much freely drawn samples miss their condition, by the sampler's surrogate."""
     consistency_from: float = 0.0
@@ -142,6 +144,7 @@ _LIMITS: Final = (
     ("similarity", 0, 1e6),
     ("latent_norm", 0, 1e6),
     ("unconditional", 0, 1),
+    ("energy", 0, 1e6),
     ("consistency", 0, 1e6),
     ("consistency_from", 0, 1),
     ("consistency_batch", 1, 1 << 24),
@@ -177,7 +180,7 @@ _PAPER: Final = TrainingConfig(
 
 PRESETS: Final[Mapping[str, TrainingConfig]] = MappingProxyType(
     {
-        "compact": TrainingConfig(consistency=1.0, shortlist=2),
+        "compact": TrainingConfig(energy=10.0, consistency=40.0, shortlist=2),
         "flow": TrainingConfig(
             objective="flow", unconditional=0.1, consistency=1.0, consistency_from=0.5
         ),

@@ -202,13 +202,7 @@ class Trainer:
     def finish(self) -> SavedSampler:
         """The averaged weights in evaluation mode, without gradients, ready for use."""
         final = self.average if self.config.ema else copy.deepcopy(self.sampler)
-        final = final.eval().requires_grad_(False)
-        some = slice(0, _POOL)
-        latents = None
-        if self.pairs.latents is not None:
-            latents = self.pairs.codes(some, self._num_ws).to(self.device)
-        self.objective.finish(final, latents, self.pairs.seen(some).to(self.device))
-        return final
+        return final.eval().requires_grad_(False)
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all.

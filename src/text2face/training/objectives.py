@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -24,12 +25,16 @@ from text2face.training.features import FeatureDistance
 from text2face.training.pseudo_text import PseudoText
 from text2face.training.random import Draws
 
-__all__ = ["Batch", "Frozen", "Objective", "divergence", "evidence_bound", "make_objective"]
+__all__ = [
+    "Batch", "Frozen", "Objective", "divergence", "energy_score", "evidence_bound",
+    "make_objective",
+]  # fmt: skip
 
 _RAMP: Final = 0.2
 """Over so much of the training the consistency gets its whole weight."""
 _BLUR: Final = 0.1
 """Noise on the latents that the surrogate learns from, so that it knows what lies between."""
+_DRAWN: Final = ("free", "twin")
 
 Loss = tuple[Tensor, dict[str, Tensor]]
 
@@ -109,6 +114,23 @@ def evidence_bound(
     return loss, error.detach(), nats.sum().detach()
 
 
+def energy_score(target: Tensor, drawn: Tensor, twin: Tensor) -> Tensor:
+    """The energy score, ½(‖a - x‖ + ‖b - x‖ - ‖a - b‖)/√C, of two draws a and b for each target x.
+
+    Its mean is least if, and only if, draws have the distribution of the targets (strictly proper:
+    Gneiting and Raftery 2007, section 4.3; learning by it: engression, arXiv 2307.00835).
+
+    Args:
+        target: [N, C].
+        drawn: [N, C].
+        twin: As many independent draws [N, C].
+    """
+    x, a, b = target.float(), drawn.float(), twin.float()
+    misses = (a - x).norm(dim=1) + (b - x).norm(dim=1) - (a - b).norm(dim=1)
+    score: Tensor = misses.mean() / (2 * math.sqrt(target.shape[1]))
+    return score
+
+
 class Objective(nn.Module):
     """A sampler, and the loss that trains it."""
 
@@ -147,12 +169,9 @@ class Objective(nn.Module):
         """The loss of this process's items, to be averaged over processes, and what to report."""
         raise NotImplementedError
 
-    def finish(self, sampler: Any, latents: Tensor | None, embeddings: Tensor) -> None:
-        """Whatever a trained sampler still needs, from some of the pairs."""
-
 
 class LatentObjective(Objective):
-    """What all objectives share that need but latents: the surrogate, and consistency."""
+    """What all objectives share that need but latents: the surrogate, and judges of free draws."""
 
     sampler: StandardSampler
 
@@ -170,9 +189,14 @@ class LatentObjective(Objective):
         loss, report = self.fit(target, condition, draws)
         seen_by_surrogate = config.consistency and batch.share >= config.consistency_from
         seen_by_encoder = config.generator_consistency and batch.share >= config.generator_from
+        free = None
+        if config.energy:
+            free, twin = (self.draw(condition, draws, slice(None), name) for name in _DRAWN)
+            report["energy"] = energy_score(target, free, twin)
+            loss = loss + config.energy * report["energy"]
         if seen_by_surrogate:
             some = self._some(len(text), config.consistency_batch, draws.start)
-            drawn = self.draw(condition, draws, some)
+            drawn = self.draw(condition, draws, some) if free is None else free[some]
             weight = config.consistency * min((batch.share - config.consistency_from) / _RAMP, 1)
             report["miss"] = self._miss(drawn, batch.embeddings[some], text[some])
             loss = loss + weight * report["miss"]
@@ -190,8 +214,11 @@ class LatentObjective(Objective):
         """The loss on standardised latents [N, C] under prepared conditions [N, D]."""
         raise NotImplementedError
 
-    def draw(self, condition: Tensor, draws: Draws, some: slice) -> Tensor:
-        """Standardised latents [n, C] of some items, drawn freely as `sample` would."""
+    def draw(self, condition: Tensor, draws: Draws, some: slice, name: str = "free") -> Tensor:
+        """Standardised latents [n, C] of some items, drawn freely as `sample` would.
+
+        Another name is another, independent draw.
+        """
         raise NotImplementedError
 
     def _some(self, count: int, wanted: int | None, start: int) -> slice:
@@ -234,22 +261,10 @@ class BoundObjective(LatentObjective):
         )
         return loss, {"error": error, "kl": nats}
 
-    def draw(self, condition: Tensor, draws: Draws, some: slice) -> Tensor:
+    def draw(self, condition: Tensor, draws: Draws, some: slice, name: str = "free") -> Tensor:
         """See `LatentObjective`."""
-        z = draws.normal("free", self.sampler.config.code_dim)[some].to(condition)
+        z = draws.normal(name, self.sampler.config.code_dim)[some].to(condition)
         return self.sampler.decode(z, condition[some])
-
-    @torch.no_grad()
-    def finish(self, sampler: CVAESampler, latents: Tensor | None, embeddings: Tensor) -> None:
-        """Find the axes of what the decoder leaves out of w, by their standard deviation."""
-        dim = sampler.config.residual_dim
-        if not dim or latents is None:
-            return
-        target, condition = sampler.standardise(latents), sampler.prepare_condition(embeddings)
-        missing = target - sampler.decode(sampler.posterior(target, condition)[0], condition)
-        values, vectors = torch.linalg.eigh(missing.T @ missing / len(missing))
-        values, vectors = values.flip(0), vectors.flip(1)
-        sampler.residual_basis.copy_((vectors * values.clamp(min=0).sqrt()).T[:dim])
 
 
 class OutlineObjective(BoundObjective):
@@ -278,9 +293,9 @@ class FlowObjective(LatentObjective):
         error = (predicted - self.sampler.target(target, noise)).square().mean()
         return error, {"error": error}
 
-    def draw(self, condition: Tensor, draws: Draws, some: slice) -> Tensor:
+    def draw(self, condition: Tensor, draws: Draws, some: slice, name: str = "free") -> Tensor:
         """See `LatentObjective`."""
-        z = draws.normal("free", self.sampler.z_dim)[some].to(condition)
+        z = draws.normal(name, self.sampler.z_dim)[some].to(condition)
         return self.sampler.follow(z, condition[some], self.sampler.config.steps)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-_METHODS: Final = ("direction", "posterior", "channels", "optimise")
+_METHODS: Final = ("posterior", "direction", "channels", "optimise")
 _Command = Callable[..., Any]
 
 
@@ -40,9 +40,7 @@ def _edit_options(command: _Command) -> _Command:
         click.option("--lock", type=float, default=0.0, show_default=True, help="Identity, 0 to 1"),
         click.option("--source", metavar="PROMPT", help="What is there instead now."),
         click.option(
-            "--method",
-            type=click.Choice(_METHODS),
-            help="[default: direction, or posterior if the sampler has no critic]",
+            "--method", type=click.Choice(_METHODS), default="posterior", show_default=True
         ),
     ):
         command = option(command)
@@ -99,7 +97,7 @@ def edit(
     out: Path | None,
     strength: float,
     as_json: bool,
-    method: str | None,
+    method: str,
     source: str | None,
     lock: float,
     quiet: bool,
@@ -116,7 +114,6 @@ def edit(
         raise ArgumentError(f"--out is {out}, expected a name in .png")
     _check_free([out], overwrite)
     pipe = _load(options)
-    method = method or _default_method(pipe)
     face = _face(pipe, _latent(pipe, image, options))
     steps = [_start(image)]
     for prompt in words:
@@ -185,7 +182,7 @@ def sweep(
     steps: int,
     other: str | None,
     fps: int,
-    method: str | None,
+    method: str,
     source: str | None,
     lock: float,
     quiet: bool,
@@ -201,7 +198,6 @@ def sweep(
         raise ArgumentError(f"--and makes a grid and --out is {out}; expected a name in .png")
     _check_free([out], overwrite)
     pipe = _load(options)
-    method = method or _default_method(pipe)
     start = _latent(pipe, image, options)[0]
     strengths = [round(first + (last - first) * i / (steps - 1), 4) for i in range(steps)]
     how: dict[str, Any] = {"method": method, "source": source, "lock": lock}
@@ -234,12 +230,6 @@ def _load(options: Mapping[str, Any]) -> TextToFace:
     from text2face.pipeline import TextToFace
 
     return TextToFace.from_pretrained(options["model"]).to(options["device"])
-
-
-def _default_method(pipe: TextToFace) -> str:
-    from text2face.editing.base import default_method
-
-    return default_method(pipe.sampler)
 
 
 def _latent(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Tensor:

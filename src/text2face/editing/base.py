@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from torch import Tensor
 
 from text2face.errors import ArgumentError
-from text2face.samplers.base import LatentCritic
 
 if TYPE_CHECKING:
     from text2face.pipeline import TextToFace
 
-__all__ = ["METHODS", "EditMethod", "Subject", "check_method", "default_method"]
+__all__ = ["METHODS", "EditMethod", "Subject", "check_method"]
 
 METHODS: Final[Mapping[str, str]] = {
     "posterior": "text2face.editing.posterior:change",
@@ -63,8 +62,3 @@ def check_method(name: str) -> Callable[..., Tensor]:
     module, function = METHODS[name].split(":")
     method: Callable[..., Tensor] = getattr(import_module(module), function)
     return method
-
-
-def default_method(sampler: object) -> str:
-    """The way to edit that keeps most of a face, of those that need no optimisation."""
-    return "direction" if isinstance(sampler, LatentCritic) else "posterior"

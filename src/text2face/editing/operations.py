@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2face.editing.base import Subject, check_method, default_method
+from text2face.editing.base import Subject, check_method
 from text2face.editing.records import recall
 from text2face.errors import ArgumentError, InversionError
 from text2face.faces import Face, noise, to_pil, to_tensor
@@ -136,7 +136,7 @@ def edit(
     prompt: str,
     *,
     strength: float = 1.0,
-    method: str | None = None,
+    method: str = "posterior",
     source: str | None = None,
     lock: float = 0.0,
     **settings: Any,
@@ -148,8 +148,7 @@ def edit(
         face: A picture, a `Face` or a latent w [num_ws, w_dim].
         prompt: What it should show, in the syntax of `text2face.prompts`.
         strength: From -3 to 3; 0 is exactly the original, 1 what the words ask for.
-        method: "direction", "posterior", "channels" or "optimise" (docs/editing.md); None =
-            "direction", or "posterior" where the sampler has no critic for it.
+        method: "posterior", "direction", "channels" or "optimise" (docs/editing.md).
         source: What is there instead now, such as "a face with a beard"; None = anything.
         lock: From 0 to 1; leave out changes along axes of the latents that are smaller than this
             share of the largest, so that the face stays more itself.
@@ -173,12 +172,12 @@ def change_of(
     latent: Tensor,
     embedding: Tensor,
     *,
-    method: str | None = None,
+    method: str = "posterior",
     source: str | None = None,
     **settings: Any,
 ) -> Tensor:
     """The change of w at strength 1 that words ask for: [1, num_ws, w_dim] on the CPU."""
-    make = check_method(method or default_method(pipe.sampler))
+    make = check_method(method)
     latent = latent.to(pipe.device)
     seen = F.normalize(pipe.encoder.encode_image(pipe.decode(latent)).float(), dim=1)
     if source is None and getattr(pipe.sampler, "bank", None) is None:
@@ -288,7 +287,7 @@ def sweep(
     prompt: str,
     strengths: Sequence[float],
     *,
-    method: str | None = None,
+    method: str = "posterior",
     source: str | None = None,
     lock: float = 0.0,
     **settings: Any,

@@ -313,7 +313,7 @@ def measure_editing(bench: Bench) -> dict[str, Any]:
         ]
         chosen.append(fitting[0] if fitting else prompts[0])
     edited = [
-        _to_image(edit(latent, task.text, method="posterior").image)
+        _to_image(edit(latent, task.text).image)
         for latent, task in zip(latents, chosen, strict=True)
     ]
     after = bench.look(edited)

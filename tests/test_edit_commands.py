@@ -28,6 +28,28 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, bundled: TextToFace) -> list
     return paths
 
 
+def test_the_largest_face_of_a_photo_is_aligned(
+    run: Run, drawn: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    face = torch.tensor([[50.0, 55.0], [78.0, 55.0], [64.0, 72.0], [53.0, 88.0], [75.0, 88.0]])
+    photo = tmp_path / "photo.png"
+    picture = Image.new("RGB", (300, 200))
+    with Image.open(drawn[0]) as image:
+        picture.paste(image, (100, 40))
+    picture.save(photo)
+    place = torch.tensor([100.0, 40.0])
+    monkeypatch.setattr(
+        "text2face.inversion.landmarks.YuNet", lambda: lambda _: [face / 2, face + place]
+    )
+    assert run("encode", photo, "--align", "-o", tmp_path / "face.png") == 0
+    assert "2 faces in the picture" in capsys.readouterr().err
+    aligned, plain = tmp_path / "face.png", tmp_path / "plain.png"
+    assert run("encode", photo, "-o", plain) == 0
+    with Image.open(aligned) as one, Image.open(plain) as other:
+        assert one.tobytes() != other.tobytes()
+
+
 def test_faces_are_edited_on_the_command_line(
     run: Run, drawn: list[Path], tmp_path: Path, bundled: TextToFace
 ) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -76,6 +78,17 @@ def test_a_model_is_downloaded_after_its_licence_is_shown(
     path.write_bytes(b"others")
     assert run("models", "download", "tiny", "--offline") == 1
     assert "not the file that was first downloaded" in capsys.readouterr().err
+
+
+def test_a_published_checksum_is_held_against_the_first_download(
+    run: Run, capsys: Capture, tiny: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODELS, "tiny", replace(tiny, sha256=hashlib.sha256(b"w").hexdigest()))
+    assert run("models", "download", "tiny") == 1
+    assert "its SHA-256 is" in capsys.readouterr().err
+    right = hashlib.sha256(b"weights").hexdigest()
+    monkeypatch.setitem(MODELS, "tiny", replace(tiny, sha256=right))
+    assert run("models", "download", "tiny") == 0
 
 
 def test_offline_looks_in_the_cache_only(run: Run, capsys: Capture, tiny: Model) -> None:

@@ -90,6 +90,12 @@ def pin(file: Path, name: Path | None = None) -> None:
         )
 
 
+def expect(target: Path, sha256: str) -> None:
+    """Write the pin of a file whose checksum is known beforehand."""
+    make_folder(target.parent)
+    _beside(target, ".sha256").write_text(f"{sha256}  {target.name}\n", encoding="utf-8")
+
+
 def _transfer(url: str, part: Path, progress: bool) -> None:
     """Bring the part to its full length."""
     tag = _beside(part, ".etag")

@@ -50,6 +50,7 @@ def _edit_options(command: _Command) -> _Command:
 def _face_options(command: _Command) -> _Command:
     for option in (
         click.option("--points", help="Landmarks of a photo, 5 or 68: x,y x,y …  (aligns it)"),
+        click.option("--align", is_flag=True, help="Find the face in a photo, and align it."),
         click.option("--refine", type=int, help="So many steps of optimisation after the encoder."),
     ):
         command = option(command)
@@ -239,11 +240,19 @@ def _latent(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Tensor:
     if path.suffix in (".safetensors", ".npz"):
         return pipe.checked_latents(read_latent(path))
     picture = read_picture(path)
+    side = pipe.generator.img_resolution
     if options.get("points"):
         from text2face.inversion.align import align_picture, parse_points
 
-        side = pipe.generator.img_resolution
         picture = align_picture(picture, parse_points(options["points"]), side)
+    elif options.get("align"):
+        from text2face.inversion.align import align_photo
+        from text2face.inversion.landmarks import YuNet
+
+        found = align_photo(picture, YuNet(), side)
+        picture = found.picture
+        if found.note:
+            click.echo(f"{path}: {found.note}", err=True)
     latent = pipe.encode(picture)
     if options.get("refine"):
         from text2face.editing.operations import refine

@@ -259,7 +259,11 @@ def models() -> None:
 
 
 @models.command("list")
-@click.option("--kind", type=click.Choice(["encoder", "generator", "sampler"]), help="Only these.")
+@click.option(
+    "--kind",
+    type=click.Choice(["detector", "encoder", "generator", "sampler"]),
+    help="Only these.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each model.")
 def list_models(kind: str | None, as_json: bool) -> None:
     """List the published weights that text2face knows."""

@@ -31,7 +31,7 @@ class Model:
 
     name: str
     """What the command line and `load_encoder` call it."""
-    kind: Literal["encoder", "generator", "sampler"]
+    kind: Literal["detector", "encoder", "generator", "sampler"]
     about: str
     """What it is."""
     licence: str
@@ -45,6 +45,8 @@ class Model:
     """The version in the source: a branch or commit of a hub model, or a version number."""
     size: int | None = None
     """Bytes of the file, rounded; None = not published."""
+    sha256: str = ""
+    """The checksum that the source gives; "" = none, the first download is trusted."""
     note: str = ""
     """What else there is to know before a download."""
 
@@ -125,6 +127,18 @@ _ALL: Final = (
             ("metfacesu", 1024, _LOOSE_ART),
             ("afhqv2", 512, _ANIMALS),
         )
+    ),
+    Model(
+        name="yunet",
+        kind="detector",
+        about="faces in photos and their five landmarks, for --align",
+        licence="MIT (https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet)",
+        source="https://github.com/opencv/opencv_zoo/raw/"
+        "966be4cb6eefc2a4f586ed0581bf4bbaa2533070/models/face_detection_yunet",
+        file="face_detection_yunet_2023mar.onnx",
+        revision="2023mar",
+        size=232_589,
+        sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
     ),
     _clip(
         "clip-vit-b-32",
@@ -270,6 +284,8 @@ def download(model: Model, *, offline: bool = False, progress: bool = False) -> 
         _download.pin(folder / model.file, path_of(model))
         return folder
     path = path_of(model)
+    if model.sha256:
+        _download.expect(path, model.sha256)
     if offline and not path.is_file():
         raise CheckpointError(
             f"{model.name} is not in the cache, expected {path}; download it without --offline"

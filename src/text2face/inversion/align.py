@@ -1,8 +1,8 @@
 """FFHQ's alignment of a face (Karras et al. 2019, arXiv 1812.04948, appendix C), in torch.
 
 Eyes and mouth span an upright square; the picture within it becomes the aligned one. The warp is
-differentiable, in the picture and in the landmarks. Landmarks come from the user or a detector of
-the user's choice: none is shipped.
+differentiable, in the picture and in the landmarks. Landmarks come from the user or a detector,
+such as that of `text2face.inversion.landmarks`.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ NEIGHBOURS: Final = 50
 CHOSEN: Final = 10
 """M of the paper."""
 DIRICHLET_ALPHA: Final = 0.2
-TEMPERATURE: Final = 0.02
+TEMPERATURE: Final = 0.03
 PULL_RANK: Final = 10
 """`pull` reaches the cosine of this neighbour."""
 

@@ -153,7 +153,6 @@ class _Routes:
         output_format: Annotated[str | None, Form()] = None,
         output_compression: Annotated[int | None, Form(ge=0, le=100)] = None,
         strength: Annotated[float, Form(ge=-3, le=3)] = 1.0,
-        truncation: Annotated[float | None, Form(ge=0, le=2)] = None,
         user: Annotated[str | None, Form()] = None,
     ) -> Images:
         """Change a face as words say."""
@@ -186,13 +185,11 @@ class _Routes:
         face = await asyncio.to_thread(
             decode_image, content, "the image", max_pixels=self.config.max_pixels
         )
-        settings = pipe.settings(truncation=truncation)
+        settings = pipe.settings()
         unknown = pipe.unknown_words([prompt], settings)  # also checks the prompt
 
-        changed: dict[str, Any] = {} if truncation is None else {"truncation": truncation}
-
         def make() -> Drawn:
-            made = pipe.edit(face, prompt, strength=strength, **changed)
+            made = pipe.edit(face, prompt, strength=strength)
             process = f"an image edited with strength {strength:g}"
             record = provenance.describe(pipe, settings, made, process=process)
             return Drawn(made, record)

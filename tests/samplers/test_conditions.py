@@ -35,12 +35,11 @@ def test_every_item_depends_on_its_own_seed_alone(name: str) -> None:
 @pytest.mark.parametrize("name", ["noise", "neighbours", "draw"])
 def test_several_draws_of_an_item_differ_and_begin_as_one_does(name: str) -> None:
     bank, texts = make_bank(), make_texts(2)
-    one = make_condition(name, texts, bank=bank, seeds=[4, 5])
-    ten = make_condition(name, texts, bank=bank, seeds=[4, 5], draws=10)
-    assert ten.shape == (20, DIM)
-    torch.testing.assert_close(ten[::10], one)
-    # One image may be drawn twice, but not ten times.
-    assert not torch.allclose(ten[:1].expand(10, -1), ten[:10])
+    one = make_condition(name, texts, bank=bank, seeds=[6, 7])
+    three = make_condition(name, texts, bank=bank, seeds=[6, 7], draws=3)
+    assert three.shape == (6, DIM)
+    torch.testing.assert_close(three[::3], one)
+    assert not torch.allclose(three[0], three[1])
 
 
 @pytest.mark.parametrize("name", ["noise", "neighbours", "draw"])

@@ -28,7 +28,7 @@ _NETWORK: Final = (
 )
 
 
-def fetch(url: str, target: Path, *, progress: bool = False) -> None:
+def fetch(url: str, target: Path, *, progress: bool = False, sha256: str = "") -> None:
     """Download a file, unless it is there, and hold it against its pin.
 
     A download that stops leaves `TARGET.part`, and the next one goes on from there if the server's
@@ -38,6 +38,7 @@ def fetch(url: str, target: Path, *, progress: bool = False) -> None:
         url: Where from.
         target: Where to; its folder is made.
         progress: Show a bar on stderr, if that is a terminal.
+        sha256: Its pin, where that is published; "" = the first download decides.
 
     Raises:
         CheckpointError: The file cannot be had, or is not the one that was pinned.
@@ -48,6 +49,8 @@ def fetch(url: str, target: Path, *, progress: bool = False) -> None:
     make_folder(target.parent)
     try:
         with FileLock(_beside(target, ".lock")):
+            if sha256:
+                _write_pin(target, sha256)
             if target.exists():
                 pin(target)
                 return
@@ -81,7 +84,7 @@ def pin(file: Path, name: Path | None = None) -> None:
     path = _beside(name, ".sha256")
     if not path.exists():
         make_folder(path.parent)
-        path.write_text(f"{found}  {name.name}\n", encoding="utf-8")  # as sha256sum writes it
+        _write_pin(name, found)
     expected = path.read_text(encoding="utf-8").split(" ")[0].strip()
     if found != expected:
         raise CheckpointError(
@@ -90,10 +93,9 @@ def pin(file: Path, name: Path | None = None) -> None:
         )
 
 
-def expect(target: Path, sha256: str) -> None:
-    """Write the pin of a file whose checksum is known beforehand."""
-    make_folder(target.parent)
-    _beside(target, ".sha256").write_text(f"{sha256}  {target.name}\n", encoding="utf-8")
+def _write_pin(name: Path, sha256: str) -> None:
+    """Write a pin as sha256sum does."""
+    _beside(name, ".sha256").write_text(f"{sha256}  {name.name}\n", encoding="utf-8")
 
 
 def _transfer(url: str, part: Path, progress: bool) -> None:

@@ -284,13 +284,12 @@ def download(model: Model, *, offline: bool = False, progress: bool = False) -> 
         _download.pin(folder / model.file, path_of(model))
         return folder
     path = path_of(model)
-    if model.sha256:
-        _download.expect(path, model.sha256)
     if offline and not path.is_file():
         raise CheckpointError(
             f"{model.name} is not in the cache, expected {path}; download it without --offline"
         )
-    _download.fetch(f"{model.source}/{model.file}", path, progress=progress)
+    source = f"{model.source}/{model.file}"
+    _download.fetch(source, path, progress=progress, sha256=model.sha256)
     return path
 
 

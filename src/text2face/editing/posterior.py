@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import torch
 from torch import Tensor
 
 from text2face.editing.base import Subject
@@ -25,7 +24,7 @@ class Inferring(Protocol):
     """A sampler with a posterior over z given a latent."""
 
     def infer(self, latents: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """W [N, num_ws, w_dim], embeddings [N, D] → μ, log σ² of the first components of z."""
+        """W [N, num_ws, w_dim], embeddings [N, D] → μ, log σ² of z."""
         ...
 
 
@@ -53,16 +52,14 @@ def change(pipe: TextToFace, subject: Subject, *, rounds: int = ROUNDS) -> Tenso
 
     def move(latent: Tensor, seen: Tensor, aim: Aim) -> Tensor:
         if isinstance(sampler, InferringPictures):
-            mean, _ = sampler.infer_pictures(pipe.decode(latent), seen)
+            z, _ = sampler.infer_pictures(pipe.decode(latent), seen)
         elif isinstance(sampler, Inferring):
-            mean, _ = sampler.infer(latent, seen)
+            z, _ = sampler.infer(latent, seen)
         else:
             raise ArgumentError(
                 f"the sampler is a {type(sampler).__name__}, which has no posterior of a latent; "
                 "expected a CVAE for method 'posterior'; use method='direction' or 'optimise'"
             )
-        rest = mean.new_zeros(len(mean), sampler.z_dim - mean.shape[1])
-        z = torch.cat([mean, rest], dim=1)
         return sampler.sample(aim.wanted, z) - sampler.sample(seen, z)
 
     return approach(pipe, subject, move, getattr(sampler, "bank", None), rounds=rounds)

@@ -15,11 +15,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 from collections.abc import Generator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -32,6 +30,7 @@ from recipes.faces.identity import identity
 from recipes.faces.parameters import parameters
 from recipes.faces.record import Record, record
 from recipes.faces.renderer import Renderer
+from recipes.faces.workers import spread
 
 SHARD: Final = 500  # faces
 LINES: Final = ("records.jsonl", "captions.jsonl")
@@ -79,20 +78,7 @@ def write(
             yield len(faces)
         else:
             waiting.append(faces)
-    if jobs == 1 or len(waiting) < 2:
-        renderer = Renderer(cache) if waiting else None
-        for faces in waiting:
-            assert renderer is not None
-            yield _write_shard(shards, faces, plan, renderer)
-    else:
-        Renderer(cache)  # fetch and pack the assets once, before there are many who want them
-        pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (cache,))
-        try:
-            work = [pool.submit(_work, shards, faces, plan) for faces in waiting]
-            for done in as_completed(work):
-                yield done.result()
-        finally:  # on an interrupt: let the shards at hand finish, start no more
-            pool.shutdown(wait=True, cancel_futures=True)
+    yield from spread(partial(_write_shard, shards, plan), waiting, cache, jobs)
     _join(folder, shards, plan)
 
 
@@ -117,23 +103,11 @@ def captions_of(seen: Record, seed: int, index: int, count: int) -> list[str]:
     return [caption(seen, rng).text for _ in range(count)]
 
 
-_worker: list[Renderer] = []  # one renderer for each process, made when the process starts
-
-
-def _start_worker(cache: Path | None) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent: finish what is begun
-    _worker.append(Renderer(cache))
-
-
-def _work(shards: Path, faces: range, plan: Plan) -> int:
-    return _write_shard(shards, faces, plan, _worker[0])
-
-
 def _shard(shards: Path, faces: range) -> Path:
     return shards / f"{faces.start:08d}"
 
 
-def _write_shard(shards: Path, faces: range, plan: Plan, renderer: Renderer) -> int:
+def _write_shard(shards: Path, plan: Plan, faces: range, renderer: Renderer) -> int:
     target = _shard(shards, faces)
     staged = shards / f".{target.name}.{os.getpid()}"
     shutil.rmtree(staged, ignore_errors=True)

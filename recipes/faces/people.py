@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from recipes.faces.identity import Identity, identity
 from recipes.faces.renderer import Renderer
+from recipes.faces.workers import spread
 from text2face._folders import atomic_file, make_folder
 
 SEED_PEOPLE: Final = 20242
@@ -49,30 +51,44 @@ def write_people(
     size: int = 128,
     seed: int = SEED_PEOPLE,
     cache: Path | None = None,
+    jobs: int = 1,
 ) -> Iterator[int]:
     """Render `number` pictures of each person, shard by shard; yields how many people each adds.
 
     Shards that are there already are kept, and each appears whole or not at all.
     """
     make_folder(folder)
-    renderer: Renderer | None = None
+    waiting = []
     for start in range(0, people, SHARD):
-        path = folder / f"seed{seed}-{number}x{size}-{start:06d}.npy"
         several = range(start, min(start + SHARD, people))
-        if not path.exists():
-            renderer = renderer or Renderer(cache)
-            drawn = [
-                np.stack([renderer.render(face, size) for face in views(person, number, seed)])
-                for person in several
-            ]
-            with atomic_file(path) as file:
-                np.save(file, np.stack(drawn))
-        yield len(several)
+        if _shard(folder, several, number, size, seed).exists():
+            yield len(several)
+        else:
+            waiting.append(several)
+    yield from spread(partial(_write_shard, folder, number, size, seed), waiting, cache, jobs)
+
+
+def _write_shard(
+    folder: Path, number: int, size: int, seed: int, people: range, renderer: Renderer
+) -> int:
+    drawn = [
+        np.stack([renderer.render(face, size) for face in views(person, number, seed)])
+        for person in people
+    ]
+    with atomic_file(_shard(folder, people, number, size, seed)) as file:
+        np.save(file, np.stack(drawn))
+    return len(people)
+
+
+def _shard(folder: Path, people: range, number: int, size: int, seed: int) -> Path:
+    return folder / f"seed{seed}-{number}x{size}-{people.start:06d}.npy"
 
 
 def read_people(
     folder: Path, people: int, number: int, size: int = 128, seed: int = SEED_PEOPLE
 ) -> NDArray[np.uint8]:
     """Pictures uint8 [people, number, size, size, 3]."""
-    names = [f"seed{seed}-{number}x{size}-{start:06d}.npy" for start in range(0, people, SHARD)]
-    return np.concatenate([np.load(folder / name) for name in names])[:people]
+    shards = [range(start, people) for start in range(0, people, SHARD)]
+    return np.concatenate([np.load(_shard(folder, some, number, size, seed)) for some in shards])[
+        :people
+    ]

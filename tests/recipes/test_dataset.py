@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from recipes.faces import __main__, dataset
+from recipes.faces import __main__, dataset, workers
 from recipes.faces.attributes import DETAILS, LABELS
 from recipes.faces.dataset import DatasetError, Plan, captions_of, write
 from recipes.faces.identity import Identity, identity
@@ -35,7 +35,7 @@ def _lines(path: Path) -> list[Any]:
 
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dataset, "Renderer", PlainRenderer)
+    monkeypatch.setattr(workers, "Renderer", PlainRenderer)
     monkeypatch.setattr(dataset, "SHARD", 4)
     PlainRenderer.drawn = 0
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from recipes import train_identity
-from recipes.faces import people
+from recipes.faces import people, workers
 from recipes.faces.identity import Identity
 from recipes.train_identity import attraction_loss, groups_of, measure, train
 from text2face.evaluation.identity import IdentityConfig
@@ -31,9 +31,9 @@ def test_people_are_rendered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         def render(self, face: Identity, size: int) -> NDArray[np.uint8]:
             return np.full((size, size, 3), face.gender == "female", np.uint8)
 
-    monkeypatch.setattr(people, "Renderer", Painter)
+    monkeypatch.setattr(workers, "Renderer", Painter)
     assert sum(people.write_people(tmp_path, 120, 2, size=4)) == 120
-    monkeypatch.setattr(people, "Renderer", None)
+    monkeypatch.setattr(workers, "Renderer", None)
     assert sum(people.write_people(tmp_path, 120, 2, size=4)) == 120
     pictures = people.read_people(tmp_path, 110, 2, size=4)
     assert pictures.shape == (110, 2, 4, 4, 3)

@@ -28,6 +28,7 @@ def test_retrieval_finds_the_same_picture(pipe: TextToFace) -> None:
     assert baselines.retrieve(bank, bank[[7, 3]]) == [7, 3]
 
 
+@torch.no_grad()  # of a caller
 def test_optimisation_comes_nearer_to_the_text(pipe: TextToFace) -> None:
     wanted = embed(pipe.encoder, ["old man", "red hair"])
     cosines = [

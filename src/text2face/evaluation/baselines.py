@@ -44,20 +44,27 @@ def optimise(
     Returns:
         Batches of images [n, 3, H, W] in [-1, 1].
     """
-    start = pipe.generator.mean_latent.expand(pipe.generator.num_ws, -1)
-    for first in range(0, len(embeddings), batch_size):
-        wanted = embeddings[first : first + batch_size].clone()
-        latents = start.repeat(len(wanted), 1, 1).requires_grad_()
-        optimiser = torch.optim.Adam([latents], lr=learning_rate)
-        for step in range(steps):
-            share = step / steps
-            fall = 0.5 - 0.5 * np.cos(np.pi * min(1.0, (1 - share) / 0.25))
-            optimiser.param_groups[0]["lr"] = learning_rate * fall * min(1.0, share / 0.05)
-            seen = pipe.encoder.encode_image(pipe.generator.synthesize(latents))
-            miss = 1 - F.cosine_similarity(seen, wanted)
-            distance = (latents - start).square().sum(dim=(1, 2))
-            optimiser.zero_grad()
-            (miss + distance_weight * distance).sum().backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+    for wanted in torch.split(embeddings, batch_size):
+        latents = _search(pipe, wanted.clone(), steps, learning_rate, distance_weight)
         with torch.no_grad():
             yield pipe.decode(latents)
+
+
+@torch.enable_grad()
+def _search(
+    pipe: TextToFace, wanted: Tensor, steps: int, learning_rate: float, distance_weight: float
+) -> Tensor:
+    start = pipe.generator.mean_latent.expand(pipe.generator.num_ws, -1)
+    latents = start.repeat(len(wanted), 1, 1).requires_grad_()
+    optimiser = torch.optim.Adam([latents], lr=learning_rate)
+    for step in range(steps):
+        share = step / steps
+        fall = 0.5 - 0.5 * np.cos(np.pi * min(1.0, (1 - share) / 0.25))
+        optimiser.param_groups[0]["lr"] = learning_rate * fall * min(1.0, share / 0.05)
+        seen = pipe.encoder.encode_image(pipe.generator.synthesize(latents))
+        miss = 1 - F.cosine_similarity(seen, wanted)
+        distance = (latents - start).square().sum(dim=(1, 2))
+        optimiser.zero_grad()
+        (miss + distance_weight * distance).sum().backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    return latents.detach()

@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from text2face._checkpoint import read_checkpoint, write_checkpoint
+from text2face._precision import autocast
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.generators.base import Generator
@@ -196,7 +197,7 @@ class Trainer:
         images, latents = self._batch()
         noisy = images + config.noise * torch.randn(images.shape, generator=self.random)
         layers = min(self.layers, encoder.num_ws)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(torch.device("cpu")):
             code, differences = encoder(noisy, layers)
         code, differences = code.float(), differences.float()
         found = encoder.place(code)
@@ -230,7 +231,7 @@ class Trainer:
     def _images(self, images: Tensor, code: Tensor, differences: Tensor) -> Tensor:
         config = self.config
         latents = self.encoder.place(code[:, None] + differences)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(torch.device("cpu")):
             drawn = self.generator.synthesize(latents)
         drawn = drawn.float()
         if drawn.shape != images.shape:

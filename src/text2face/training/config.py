@@ -78,7 +78,7 @@ class TrainingConfig:
     standardise: bool = True
     """Whether latents and conditions are centred and scaled by the pairs' statistics."""
     bfloat16: bool = True
-    """Whether the networks compute in bfloat16."""
+    """Whether the networks compute in bfloat16, on devices that have it."""
     seed: int = 0
     """Of everything random."""
     condition: str = "draw+pull"

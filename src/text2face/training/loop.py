@@ -25,6 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from text2face._checkpoint import read_checkpoint, write_checkpoint
 from text2face._folders import atomic_file, make_folder
+from text2face._precision import autocast
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, TrainingError
 from text2face.generators.base import Generator
@@ -172,7 +173,7 @@ class Trainer:
         rate = self._set_rates()
         batch = self.batch()
         self.sampler.train()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
+        with autocast(self.device, self.config.bfloat16):
             loss, report = self._parallel(batch)
         names = ["loss", *sorted(report)]
         self.optimiser.zero_grad(set_to_none=True)

@@ -16,7 +16,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy src
+	$(BIN)/mypy src recipes benchmarks
 	$(BIN)/pytest
 
 clean:

@@ -110,7 +110,7 @@ def compare(
 
 def decode(pipe: TextToFace, latents: Tensor, batch_size: int = 16) -> Tensor:
     """Images [N, 3, H, W] of latents [N, num_ws, w_dim]."""
-    return torch.cat([pipe.decode(part) for part in latents.split(batch_size)])
+    return torch.cat([pipe.decode(part) for part in torch.split(latents, batch_size)])
 
 
 def edited(
@@ -143,7 +143,7 @@ class Sameness:
         rows = [i for i, edit in enumerate(edits) if edit.attribute not in self.held]
         if edits:
             before, after = before[rows], after[rows]
-        one, other = (self.network.embed(x.split(50)) for x in (before, after))
+        one, other = (self.network.embed(torch.split(x, 50)) for x in (before, after))
         return float((one * other).sum(dim=1).mean()) / self.network.config.same
 
 
@@ -176,7 +176,7 @@ def _reconstruction(
     pipe: TextToFace, judge: Judge, images: Tensor, latents: Tensor, sameness: Sameness | None
 ) -> dict[str, float]:
     made = decode(pipe, latents)
-    before, after = (as_rows(read(judge, x.split(50))) for x in (images, made))
+    before, after = (as_rows(read(judge, torch.split(x, 50))) for x in (images, made))
     error = ((made - images) / 2).square().mean(dim=(1, 2, 3))
     seen = [F.normalize(pipe.encoder.encode_image(x).float(), dim=1) for x in (images, made)]
     out = {
@@ -218,7 +218,7 @@ def run(
     latents = held_out_latents(pipe, sizes.faces)
     with torch.no_grad():
         images = decode(pipe, latents)
-    before = as_rows(read(judge, images.split(50)))
+    before = as_rows(read(judge, torch.split(images, 50)))
     edits = choose_edits(before, test.records, np.random.default_rng(0))
     runs: list[tuple[str, str, int, dict[str, Any]]] = [
         (name, name, sizes.optimised if name == "optimise" else sizes.faces, {}) for name in methods
@@ -228,7 +228,9 @@ def run(
         runs.append(("optimised per prompt (StyleCLIP)", "optimise", sizes.optimised, rival))
     for what, method, count, settings in runs:
         after, seconds = edited(pipe, latents[:count], edits[:count], method, **settings)
-        figures = compare(before[:count], as_rows(read(judge, after.split(50))), edits[:count])
+        figures = compare(
+            before[:count], as_rows(read(judge, torch.split(after, 50))), edits[:count]
+        )
         figures |= {"seconds": seconds, "faces": count}
         if sameness:
             figures["identity"] = sameness(images[:count], after, edits[:count])

@@ -214,9 +214,13 @@ def write_tables(material: Material) -> None:
             if name in sections:
                 blocks[name] = report.section(name, sections[name])
     for name, block in blocks.items():
-        marks = rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)"
-        text = re.sub(marks, lambda m, b=block: m[1] + b + m[2], text, flags=re.DOTALL)
+        text = _between_marks(text, name, block)
     path.write_text(text, encoding="utf-8")
+
+
+def _between_marks(text: str, name: str, block: str) -> str:
+    marks = rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)"
+    return re.sub(marks, lambda found: found[1] + block + found[2], text, flags=re.DOTALL)
 
 
 FIGURES: Mapping[str, Callable[[Material], None]] = {

@@ -79,7 +79,7 @@ def grammar_tasks(
     """
     tasks: list[Task] = []
     while len(tasks) < count:
-        record = records[rng.integers(len(records))]
+        record = records[int(rng.integers(len(records)))]
         sayable = [
             name
             for name in NAMES

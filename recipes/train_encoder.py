@@ -40,6 +40,7 @@ from recipes.caption_bank import (
 from recipes.faces.attributes import LABELS
 from recipes.faces.phrases.everyday import FILLERS
 from text2face._folders import atomic_file
+from text2face._precision import autocast
 from text2face.encoders.compact import CompactConfig, CompactEncoder
 from text2face.encoders.vocabulary import UNKNOWN, Vocabulary
 from text2face.evaluation.reader import Reader
@@ -217,7 +218,7 @@ class Trainer:
         texts = augment_tokens(np.concatenate([tokens[:, 0], tokens[:half, 1]]), self.fillers, rng)
         truth, claims = torch.from_numpy(seen).long(), torch.from_numpy(said).long()
         negative_claims = claims[:half, 1]
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(torch.device("cpu")):
             image = self.encoder.encode_image(images)
             text = encode_by_length(self.encoder, texts)
         loss = contrastive_loss(

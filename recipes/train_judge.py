@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recipes.faces.attributes import LABELS
+from text2face._precision import autocast
 from text2face.evaluation.judge import Judge, JudgeConfig
 
 MASKED = -1  # the label of an attribute that cannot be seen
@@ -46,22 +47,19 @@ def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(pictures.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
 
 
-def augment(pictures: NDArray[np.uint8], random: np.random.RandomState) -> Tensor:
+def augment(
+    pictures: NDArray[np.uint8], random: np.random.RandomState, shift: float = 0.05
+) -> Tensor:
     """Shift, mirror, blur, add noise, change the light: uint8 [N, H, W, 3] → float [N, 3, H, W]."""
     count, size = pictures.shape[:2]
-    reach = max(size // 20, 1)
+    reach = max(int(size * shift), 1)
     padded = np.pad(pictures, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="edge")
     moved = np.empty_like(pictures)
-    for i, (dy, dx, mirrored) in enumerate(
-        zip(
-            random.randint(2 * reach + 1, size=count),
-            random.randint(2 * reach + 1, size=count),
-            random.rand(count) < 0.5,
-            strict=True,
-        )
-    ):
-        view = padded[i, dy : dy + size, dx : dx + size]
-        moved[i] = view[:, ::-1] if mirrored else view
+    corners = random.randint(0, 2 * reach + 1, (count, 2))
+    mirrored = random.rand(count) < 0.5
+    for i, (top, left) in enumerate(corners):
+        view = padded[i, top : top + size, left : left + size]
+        moved[i] = view[:, ::-1] if mirrored[i] else view
     images = to_tensor(moved).contiguous(memory_format=torch.channels_last)
     # Half of the pictures are softened, a quarter by each of two strengths: groups are cheap.
     quarter = count // 4
@@ -157,7 +155,7 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = learning_rate * max(warmth, 0.01)
         images = augment(np.asarray(pictures[rows]), random)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(torch.device("cpu")):
             logits = judge(images)
         loss = judge_loss(logits, torch.from_numpy(labels[rows]))
         optimiser.zero_grad(set_to_none=True)

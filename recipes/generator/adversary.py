@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from text2face._precision import autocast
+
 WIDTH = 64
 
 
@@ -60,7 +62,7 @@ class Adversary(nn.Module):
 
     def _logits(self, maps: list[Tensor]) -> list[Tensor]:
         """Of each critic, high for renders. Learnt with a margin (hinge), they stay small."""
-        with torch.autocast(maps[0].device.type, torch.bfloat16):
+        with autocast(maps[0].device):
             logits = [critic(x) for critic, x in zip(self.critics, maps, strict=True)]
         return [x.float() for x in logits]
 
@@ -71,4 +73,6 @@ def _critic(channels: int, depth: int) -> nn.Sequential:
     for _ in range(depth):
         layers += [nn.LeakyReLU(0.2), nn.Conv2d(WIDTH, WIDTH, 4, stride=2, padding=1)]
     layers += [nn.LeakyReLU(0.2), nn.Conv2d(WIDTH, 1, 1)]
-    return nn.Sequential(*layers).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    critic = nn.Sequential(*layers)
+    critic.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return critic

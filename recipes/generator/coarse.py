@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from recipes.generator.latents import Scaled
 from text2face._folders import atomic_file
+from text2face._precision import autocast
 
 COARSE = "coarse.safetensors"
 SIZE = 64  # pixels of the pictures
@@ -70,7 +71,7 @@ class Coarse(Scaled):
     @torch.no_grad()
     def extend(self, values: Tensor) -> Tensor:
         """The parameters, followed by the components: [N, P + K]."""
-        return torch.cat([torch.cat([x, self(x)], dim=1) for x in values.split(10_000)])
+        return torch.cat([torch.cat([x, self(x)], dim=1) for x in torch.split(values, 10_000)])
 
 
 def read_extended(data: Path, run: Path) -> tuple[np.ndarray, Tensor]:
@@ -108,11 +109,11 @@ def train(coarse: Coarse, parameters: Tensor, wanted: Tensor, epochs: int) -> No
     for epoch in range(epochs):
         losses = []
         order = torch.randperm(len(parameters), generator=random)
-        for step, index in enumerate(order.split(BATCH)[:steps], start=epoch * steps):
+        for step, index in enumerate(torch.split(order, BATCH)[:steps], start=epoch * steps):
             rate = RATE * min(1.0, (step + 1) / 200) * (1 - step / (epochs * steps))
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast(torch.device("cpu")):
                 found = coarse(parameters[index])
             loss = F.mse_loss(found.float(), wanted[index])
             optimizer.zero_grad(set_to_none=True)

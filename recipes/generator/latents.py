@@ -59,11 +59,11 @@ def modulated(generator: StyleGAN2) -> Iterator[StyledConv | ToRGB]:
 @torch.no_grad()
 def move(generator: StyleGAN2, embedding: Parameters, change: Tensor | float) -> None:
     """Move all latents by a constant; the styles take it back, so that no image changes."""
-    embedding.dense.bias += change / embedding.dense.bias_gain
+    embedding.dense.bias.add_(change / embedding.dense.bias_gain)
     for layer in modulated(generator):
         affine = layer.affine
         back = affine.weight_gain * (affine.weight * change).sum(dim=1)
-        affine.bias -= back / affine.bias_gain
+        affine.bias.sub_(back / affine.bias_gain)
 
 
 def lift(generator: StyleGAN2, embedding: Parameters) -> None:
@@ -82,7 +82,7 @@ def rescale(layer: StyledConv) -> None:
     Demodulation takes any size back, but Adam's steps count relative to it.
     """
     weight = layer.weight
-    weight *= (3 * weight.shape[1] * weight.shape[2] * weight.shape[3]) ** -0.5 / weight.std()
+    weight.mul_((3 * weight.shape[1] * weight.shape[2] * weight.shape[3]) ** -0.5 / weight.std())
 
 
 def speeds(trained: nn.Module) -> Iterator[tuple[nn.Parameter, float]]:

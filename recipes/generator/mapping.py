@@ -27,6 +27,7 @@ from recipes.generator.coarse import COARSE, Coarse
 from recipes.generator.latents import Parameters, lift, speeds
 from recipes.generator.train import CHECKPOINT, new_generator, part
 from text2face._folders import atomic_file
+from text2face._precision import autocast
 from text2face.generators.layers import Dense, normalize_second_moment
 from text2face.generators.mapping import Mapping
 from text2face.generators.stylegan2 import StyleGAN2
@@ -222,7 +223,7 @@ def train(generator: StyleGAN2, z: Tensor, latents: Tensor, steps: int, batch: i
     build(mapping, z[:few].float(), latents[:few])
     fixed, tail = mapping.layers[:2], mapping.layers[2:]
     with torch.no_grad():
-        steps_of = [fixed(normalize_second_moment(rows.float())) for rows in z.split(10_000)]
+        steps_of = [fixed(normalize_second_moment(rows.float())) for rows in torch.split(z, 10_000)]
     inputs = torch.cat(steps_of)
     held_out, wanted, count = inputs[-HELD_OUT:], latents[-HELD_OUT:], len(z) - HELD_OUT
     groups = [{"params": [p], "speed": speed} for p, speed in speeds(tail)]
@@ -238,7 +239,7 @@ def train(generator: StyleGAN2, z: Tensor, latents: Tensor, steps: int, batch: i
     report(0, math.nan)
     for step in range(steps):
         index = torch.randint(count, (batch,), generator=random)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(torch.device("cpu")):
             w = tail(inputs[index])
         loss = F.mse_loss(w.float(), latents[index])
         rate = RATE * min(1.0, (step + 1) / 100) * (1 - step / steps)
@@ -268,7 +269,9 @@ def main() -> None:
             np.save(file, rows)
     coarse = Coarse.from_file(arguments.run / COARSE)
     drawn = torch.from_numpy(np.load(cache))
-    latents = torch.cat([embedding(coarse.extend(rows.float())) for rows in drawn.split(10_000)])
+    latents = torch.cat(
+        [embedding(coarse.extend(rows.float())) for rows in torch.split(drawn, 10_000)]
+    )
     z = normals(arguments.identities).half()
     train(generator, z, latents, arguments.steps, arguments.batch)
     generator.eval().requires_grad_(False).save_pretrained(arguments.out)

@@ -7,13 +7,13 @@ counts it. The encoder was trained to read just that; the judge takes no part.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from text2face._precision import autocast
 from text2face.encoders.compact import CompactEncoder
 
 _REACH = 3  # pixels of the random shift, which keeps patterns from hiding in the encoder's patches
@@ -55,8 +55,8 @@ class Perception(nn.Module):
             x = F.interpolate(x, (self.size, self.size), mode="bilinear")
         x = torch.roll(x, shift, dims=(2, 3)).contiguous(memory_format=torch.channels_last)
         seen = []
-        with torch.autocast(image.device.type, torch.bfloat16):
-            for layer in cast("nn.Sequential", self.tower.trunk):
+        with autocast(image.device):
+            for layer in self.tower.trunk:
                 x = layer(x)
                 if not isinstance(layer, nn.PixelUnshuffle):
                     seen.append(x)

@@ -34,6 +34,7 @@ from recipes.generator.latents import Parameters, codes, modulated, rescale, spe
 from recipes.generator.perception import Perception, difference
 from recipes.generator.windows import Window
 from text2face._folders import atomic_file
+from text2face._precision import autocast
 from text2face.generators.layers import StyledConv
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
@@ -121,11 +122,11 @@ def new_generator() -> StyleGAN2:
             img_resolution=128, channels=CHANNELS, mapping_layers=8, mapping_lr_multiplier=1.0
         )
     )
-    for block in generator.synthesis.blocks:
-        block.to_rgb.weight.data.mul_(0.1)  # a full-size start gives gradients of norm 50
     for layer in modulated(generator):
         if isinstance(layer, StyledConv):
             rescale(layer)
+        else:
+            layer.weight.data.mul_(0.1)  # a full-size start gives gradients of norm 50
     return generator
 
 
@@ -213,7 +214,7 @@ class Trainer:
         self, w: Tensor, resolution: int, noise_mode: str = "none"
     ) -> tuple[Tensor, list[Tensor]]:
         """The last activation and the images at each resolution, of latents [N, w_dim]."""
-        with torch.autocast(w.device.type, torch.bfloat16):
+        with autocast(w.device):
             return self.generator.synthesis.pyramid(
                 codes(w, self.generator.num_ws), noise_mode, resolution
             )
@@ -227,7 +228,7 @@ class Trainer:
         loss = pyramid_loss([image[:count] for image in pyramid], real)
         if resolution == size:
             window = Window.draw(self.step, size)
-            with torch.autocast(w.device.type, torch.bfloat16):
+            with autocast(w.device):
                 inside = window.draw_from(
                     self.generator.synthesis, x, image, codes(w, self.generator.num_ws), noise_mode
                 )
@@ -280,7 +281,7 @@ class Trainer:
         self.trained.load_state_dict(current)
         fake = F.interpolate(fake, size=128, mode="nearest")
         fake8 = (fake * 127.5 + 128).clamp(0, 255).byte()
-        both = torch.stack([real.unflatten(0, (-1, 8)), fake8.unflatten(0, (-1, 8))], 1)
+        both = torch.stack([x.reshape(-1, 8, *x.shape[1:]) for x in (real, fake8)], 1)
         rows = both.flatten(0, 1).permute(0, 3, 1, 4, 2).reshape(-1, 8 * 128, 3)
         seen = self.step * self.faces.batch
         Image.fromarray(rows.numpy()).save(self.out / f"sheet-{seen:08d}.png")

@@ -44,13 +44,10 @@ class Window(NamedTuple):
         Its context is `MARGIN` pixels, more than the block's three filters reach.
         """
         size = x.shape[-1]
-        context = [slice(max(0, (a - MARGIN) // 2), (a + CROP + MARGIN) // 2) for a in self]
+        down, right = (slice(max(0, (a - MARGIN) // 2), (a + CROP + MARGIN) // 2) for a in self)
         block = synthesis.blocks[-1]
-        _, added = block(x[(..., *context)], w[:, -3:], noise_mode)
-        drawn = upsample(image)[..., *(slice(2 * c.start, 2 * min(c.stop, size)) for c in context)]
-        drawn = drawn + added
-        inner = (
-            slice(a - 2 * c.start, a - 2 * c.start + CROP)
-            for a, c in zip(self, context, strict=True)
-        )
-        return drawn[(..., *inner)]
+        _, added = block(x[..., down, right], w[:, -3:], noise_mode)
+        rows, columns = (slice(2 * c.start, 2 * min(c.stop, size)) for c in (down, right))
+        drawn: Tensor = upsample(image)[..., rows, columns] + added
+        top, left = self.top - rows.start, self.left - columns.start
+        return drawn[..., top : top + CROP, left : left + CROP]

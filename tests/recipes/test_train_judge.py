@@ -36,7 +36,7 @@ def make_faces(count: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np
 def test_it_learns_what_can_be_seen(tmp_path: Path) -> None:
     pictures, labels = make_faces(256)
     labels[::3, 0] = MASKED
-    judge = train(pictures, labels, config=TINY, steps=40, batch_size=64)
+    judge = train(pictures, labels, config=TINY, steps=80, batch_size=64)
     judge.save_pretrained(tmp_path)
     loaded = Judge.from_pretrained(tmp_path)
     scores = accuracy(loaded, *make_faces(128, seed=1))

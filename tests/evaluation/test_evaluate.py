@@ -33,7 +33,7 @@ def assets(tmp_path: Path) -> Path:
     Judge(JudgeConfig(LABELS, resolution=32, width=4, feature_dim=6)).save_pretrained(
         tmp_path / "assets" / "judge"
     )
-    IdentityNetwork(IdentityConfig(32, 4, 6, held=("gender",))).save_pretrained(
+    IdentityNetwork(IdentityConfig(32, (0, 0, 32), 4, 6, held=("gender",))).save_pretrained(
         tmp_path / "assets" / "identity"
     )
     (tmp_path / "assets" / "rising_prompts.json").write_text(json.dumps(TASKS))
@@ -176,7 +176,7 @@ def test_edits_that_change_nothing(pipe: TextToFace) -> None:
         EditablePipe(pipe),  # type: ignore[arg-type]
         tasks,
         judge,
-        IdentityNetwork(IdentityConfig(32, 4, 6, held=("gender",))).eval(),
+        IdentityNetwork(IdentityConfig(32, (0, 0, 32), 4, 6, held=("gender",))).eval(),
         sizes=Sizes(edits=12),
     )
     found = evaluate.measure_editing(bench)

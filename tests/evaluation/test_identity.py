@@ -9,7 +9,9 @@ import torch
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.evaluation.identity import IdentityConfig, IdentityNetwork
 
-TINY = IdentityConfig(resolution=32, width=4, embedding_dim=6, held=("gender",), threshold=0.25)
+TINY = IdentityConfig(
+    resolution=40, window=(8, 4, 32), width=4, embedding_dim=6, held=("gender",), threshold=0.25
+)
 
 
 def test_a_saved_network_sees_the_same(tmp_path: Path) -> None:
@@ -26,8 +28,9 @@ def test_a_saved_network_sees_the_same(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError, match="32 divides"):
-        IdentityConfig(resolution=100)
+    for window in ((0, 0, 40), (0, 40, 96), (-1, 0, 96)):
+        with pytest.raises(ArgumentError, match="32 divides"):
+            IdentityConfig(window=window)
     (tmp_path / "config.json").write_text(json.dumps({"type": "judge"}))
     with pytest.raises(CheckpointError, match="expected 'identity'"):
         IdentityNetwork.from_pretrained(tmp_path)

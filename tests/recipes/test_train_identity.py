@@ -51,7 +51,9 @@ def test_it_learns_whose_picture_it_is() -> None:
     colours = random.randint(60, 200, (12, 1, 1, 1, 3))
     pictures = (colours + random.randint(0, 30, (12, 3, 32, 32, 3))).astype(np.uint8)
     groups = np.arange(12) % 2
-    network = train(pictures, groups, config=IdentityConfig(32, 8, 16), steps=60, batch_size=8)
+    network = train(
+        pictures, groups, config=IdentityConfig(32, (0, 0, 32), 8, 16), steps=60, batch_size=8
+    )
     found = measure(network, pictures, groups)
     assert found["same"] > found["strangers"] + 0.2
     assert found["nearest is the same"] > 0.7

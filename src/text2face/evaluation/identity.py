@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from text2face._convolution import trunk
@@ -25,13 +25,15 @@ class IdentityConfig:
     """The shape of an identity network, and how to read its cosines."""
 
     resolution: int = 128
-    """Pictures are resized to this side; a multiple of 32."""
+    """Pictures are resized to this side."""
+    window: tuple[int, int, int] = (24, 16, 96)
+    """Top, left and side of what is seen of them, the face; the side is a multiple of 32."""
     width: int = 32
     embedding_dim: int = 64
     same: float = 1.0
     """The mean cosine of two pictures of one person."""
     strangers: float = 0.0
-    """The mean cosine of pictures of two people of one gender and age."""
+    """The mean cosine of pictures of two people of one gender, age and ethnicity."""
     held: tuple[str, ...] = ()
     """The attributes of a judge that make a person; who changes them becomes another one."""
     threshold: float = 0.5
@@ -44,10 +46,13 @@ class IdentityConfig:
             ArgumentError: A size is out of range.
         """
         object.__setattr__(self, "held", tuple(self.held))
-        if self.resolution < 32 or self.resolution % 32 or min(self.width, self.embedding_dim) < 1:
+        object.__setattr__(self, "window", tuple(self.window))
+        top, left, side = self.window
+        inside = min(top, left) >= 0 and max(top, left) + side <= self.resolution
+        if side < 32 or side % 32 or not inside or min(self.width, self.embedding_dim) < 1:
             raise ArgumentError(
-                f"bad sizes: got {self}, expected a resolution that 32 divides, and a width and "
-                "embedding_dim from 1"
+                f"bad sizes: got {self}, expected a window inside of the resolution with a side "
+                "that 32 divides, and a width and embedding_dim from 1"
             )
 
 
@@ -62,11 +67,16 @@ class IdentityNetwork(SavedModule):
         """Make an untrained network."""
         super().__init__()
         self.config = config = config or IdentityConfig()
-        self.trunk = trunk(config.resolution, config.width, config.embedding_dim)
+        self.trunk = trunk(config.window[2], config.width, config.embedding_dim)
+        # Without it, all cosines are near 1 at first, and much of the training goes by.
+        self.norm = nn.BatchNorm1d(config.embedding_dim, affine=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [N, 3, H, W] in [-1, 1] → unit vectors [N, embedding_dim]."""
-        return F.normalize(self.trunk(resize(images, self.config.resolution)).float(), dim=1)
+        top, left, side = self.config.window
+        images = resize(images, self.config.resolution)
+        face = images[..., top : top + side, left : left + side]
+        return F.normalize(self.norm(self.trunk(face).float()), dim=1)
 
     def embed(self, batches: Iterable[Tensor]) -> Tensor:
         """Batches of images [N, 3, H, W] in [-1, 1] → unit vectors [ΣN, embedding_dim]."""

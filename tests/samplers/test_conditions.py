@@ -35,8 +35,8 @@ def test_every_item_depends_on_its_own_seed_alone(name: str) -> None:
 @pytest.mark.parametrize("name", ["noise", "neighbours", "draw"])
 def test_several_draws_of_an_item_differ_and_begin_as_one_does(name: str) -> None:
     bank, texts = make_bank(), make_texts(2)
-    one = make_condition(name, texts, bank=bank, seeds=[6, 7])
-    three = make_condition(name, texts, bank=bank, seeds=[6, 7], draws=3)
+    one = make_condition(name, texts, bank=bank, seeds=[7, 8])
+    three = make_condition(name, texts, bank=bank, seeds=[7, 8], draws=3)
     assert three.shape == (6, DIM)
     torch.testing.assert_close(three[::3], one)
     assert not torch.allclose(three[0], three[1])
@@ -75,6 +75,33 @@ def test_draw_returns_an_image_of_the_bank() -> None:
     bank = make_bank()
     got = make_condition("draw", make_texts(1), bank=bank, seeds=[3])
     torch.testing.assert_close((got @ bank.embeddings.T).max(), torch.tensor(1.0))
+
+
+@pytest.mark.parametrize("first", [0, 7, 2**32 - 64])
+def test_draw_spreads_its_choices_over_seeds_in_a_row(first: int) -> None:
+    images = torch.eye(DIM)[:8]
+    bank = ConditionBank(images, images.mean(dim=0), images.mean(dim=0))
+    text = torch.ones(64, DIM)  # as near to each of the eight
+    drawn = make_condition("draw", text, bank=bank, seeds=range(first, first + 64)).argmax(dim=1)
+    assert drawn.bincount(minlength=8).tolist() == pytest.approx([8] * 8, abs=1)
+    assert all(len(set(four.tolist())) == 4 for four in drawn.unfold(0, 4, 1))
+
+
+def test_seeds_in_a_row_share_no_image_among_several_draws() -> None:
+    bank = ConditionBank(torch.eye(DIM), torch.zeros(DIM), torch.zeros(DIM))
+    got = make_condition("draw", torch.ones(8, DIM), bank=bank, seeds=range(8), draws=4)
+    drawn = [set(some.tolist()) for some in got.argmax(dim=1).view(8, 4)]
+    for first in range(5):
+        assert len(set.union(*drawn[first : first + 4])) == sum(map(len, drawn[first : first + 4]))
+
+
+def test_draw_gives_no_image_more_than_a_quarter() -> None:
+    bank = ConditionBank(torch.eye(DIM), torch.zeros(DIM), torch.zeros(DIM))
+    text = torch.eye(DIM)[:1] + torch.eye(DIM)[1:2] / 2  # 1 and 2 are far nearer than others
+    drawn = make_condition("draw", text.expand(64, -1), bank=bank, seeds=range(64)).argmax(dim=1)
+    counts = drawn.bincount(minlength=DIM)
+    assert counts[:2].tolist() == pytest.approx([16, 16], abs=1)
+    assert (counts[2:] <= 3).all()
 
 
 def test_pull_reaches_the_cosine_of_the_nearest_images() -> None:

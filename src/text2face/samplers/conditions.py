@@ -12,13 +12,15 @@ steps joined by "+", applied in order, such as "shift+neighbours+pull":
 - `draw`: one image, drawn at random from those near the text.
 - `pull`: the condition is turned towards the text until it is as near as the nearest images are.
 
-Everything random comes from numpy's `RandomState` of each item's own seed.
+Everything random comes from numpy's `RandomState` of each item's own seed, but for `draw`: its
+choices are spread evenly over seeds in a row, so that no image with a share below a seventh comes
+up twice in four faces.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -32,11 +34,15 @@ __all__ = ["STEPS", "ConditionBank", "check_condition", "make_condition"]
 
 NOISE_SCALE: Final = 0.5
 NEIGHBOURS: Final = 50
-"""K of the paper, and how many images `draw` chooses from on average."""
+"""K of the paper."""
 CHOSEN: Final = 10
 """M of the paper."""
 DIRICHLET_ALPHA: Final = 0.2
-TEMPERATURE: Final = 0.03
+TEMPERATURE: Final = 0.025
+MOST: Final = 1 / 4
+"""The largest share of one image in `draw`."""
+APART: Final = 0.145
+"""How far apart, on a circle of 1, the choices of four seeds in a row are in `draw`."""
 PULL_RANK: Final = 10
 """`pull` reaches the cosine of this neighbour."""
 
@@ -67,6 +73,8 @@ class _State:
     """What the condition should come near to [N, D]: the text, shifted if `shift` came first."""
     condition: Tensor
     """[N, D]."""
+    points: Tensor
+    """Where in [0, 1) each item draws from what `draw` may choose [N]."""
     bank: ConditionBank | None
 
 
@@ -128,10 +136,26 @@ def make_condition(
     # The second word keeps these draws apart from z, which is drawn from the seed alone.
     randoms = [np.random.RandomState([seed, 1]) for seed in seeds]
     randoms = [random for random in randoms for _ in range(draws)]
-    state = _State(text, text, None if bank is None else bank.to(text))
+    points = _points(seeds, draws).to(text.device)
+    state = _State(text, text, points, None if bank is None else bank.to(text))
     for step in steps:
         state = STEPS[step](state, randoms)
     return F.normalize(state.condition, dim=1)
+
+
+def _points(seeds: Sequence[int], draws: int) -> Tensor:
+    """Where each draw of each seed falls in [0, 1): [N·draws].
+
+    Seeds step by the golden ratio (Knuth, The Art of Computer Programming 3, 6.4), so that any four
+    in a row are `APART`; the draws of one seed share that room, by halves of halves (van der
+    Corput). In exact arithmetic modulo 2³².
+    """
+    whole, room = 2**32, int(APART * 2**32)
+    within = [room * int(f"{turn:032b}"[::-1], 2) // whole for turn in range(draws)]
+    steps = (0x9E3779B9 * seed + step for seed in seeds for step in within)
+    return torch.tensor(
+        [(whole // 2 + step) % whole / whole for step in steps], dtype=torch.float64
+    )
 
 
 def _bank(state: _State) -> ConditionBank:
@@ -147,14 +171,14 @@ def _text(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
 def _shift(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
     bank = _bank(state)
     shifted = F.normalize(state.condition - bank.text_mean + bank.image_mean, dim=1)
-    return _State(shifted, shifted, bank)
+    return replace(state, text=shifted, condition=shifted)
 
 
 def _noise(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
     drawn = np.stack([random.randn(state.condition.shape[1]) for random in randoms])
     direction = F.normalize(torch.from_numpy(drawn).to(state.condition), dim=1)
     noisy = F.normalize(state.condition + NOISE_SCALE * direction, dim=1)
-    return _State(state.text, noisy, state.bank)
+    return replace(state, condition=noisy)
 
 
 def _neighbours(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
@@ -167,7 +191,7 @@ def _neighbours(state: _State, randoms: Sequence[np.random.RandomState]) -> _Sta
         chosen = near[_farthest_points(near, min(CHOSEN, count), first=random.randint(count))]
         weights = random.dirichlet([DIRICHLET_ALPHA] * len(chosen))
         sums.append(torch.from_numpy(weights).to(chosen) @ chosen)
-    return _State(state.text, F.normalize(torch.stack(sums), dim=1), bank)
+    return replace(state, condition=F.normalize(torch.stack(sums), dim=1))
 
 
 def _farthest_points(points: Tensor, count: int, first: int) -> list[int]:
@@ -183,7 +207,7 @@ def _farthest_points(points: Tensor, count: int, first: int) -> list[int]:
 def _project(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
     bank = _bank(state)
     mean = _nearness(state.condition, bank) @ bank.embeddings
-    return _State(state.text, F.normalize(mean, dim=1), bank)
+    return replace(state, condition=F.normalize(mean, dim=1))
 
 
 def _nearness(condition: Tensor, bank: ConditionBank) -> Tensor:
@@ -193,10 +217,24 @@ def _nearness(condition: Tensor, bank: ConditionBank) -> Tensor:
 
 def _draw(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
     bank = _bank(state)
-    shares = _nearness(state.condition, bank).double().cumsum(dim=1)
-    points = torch.tensor([[random.rand()] for random in randoms]).to(shares) * shares[:, -1:]
+    shares = _limited(_nearness(state.condition, bank).double()).cumsum(dim=1)
+    points = state.points[:, None].to(shares) * shares[:, -1:]
     rows = torch.searchsorted(shares, points).flatten().clamp(max=len(bank.embeddings) - 1)
-    return _State(state.text, bank.embeddings[rows], bank)
+    return replace(state, condition=bank.embeddings[rows])
+
+
+def _limited(shares: Tensor) -> Tensor:
+    """Shares [N, B] of which none is above `MOST`; what is above goes to the others."""
+    most = max(MOST, 1 / shares.shape[1])
+    for _ in range(int(1 / most)):  # so many at most are at the limit
+        full = shares >= most
+        if not full.any():
+            break
+        left = 1 - most * full.sum(dim=1, keepdim=True)
+        others = shares.masked_fill(full, 0)
+        grown = others * (left / others.sum(dim=1, keepdim=True).clamp(min=1e-12))
+        shares = torch.where(full, most, grown)
+    return shares
 
 
 def _pull(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
@@ -208,7 +246,7 @@ def _pull(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
     cosine = (condition * state.text).sum(dim=1, keepdim=True)
     across = F.normalize(condition - cosine * state.text, dim=1)
     turned = wanted * state.text + (1 - wanted.square()).clamp(min=0).sqrt() * across
-    return _State(state.text, torch.where(cosine < wanted, turned, condition), bank)
+    return replace(state, condition=torch.where(cosine < wanted, turned, condition))
 
 
 STEPS: Final[dict[str, _Step]] = {

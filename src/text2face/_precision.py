@@ -10,7 +10,7 @@ __all__ = ["autocast", "computes_in_bfloat16"]
 def computes_in_bfloat16(device: torch.device) -> bool:
     """Whether the device has instructions for bfloat16.
 
-    A processor without them (AVX2, or the first AVX-512) takes 2 to 40 times as long as in float32.
+    A processor without them takes about ten times as long as in float32 (docs/decisions.md).
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

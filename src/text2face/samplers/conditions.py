@@ -136,8 +136,7 @@ def make_condition(
     # The second word keeps these draws apart from z, which is drawn from the seed alone.
     randoms = [np.random.RandomState([seed, 1]) for seed in seeds]
     randoms = [random for random in randoms for _ in range(draws)]
-    points = _points(seeds, draws).to(text.device)
-    state = _State(text, text, points, None if bank is None else bank.to(text))
+    state = _State(text, text, _points(seeds, draws), None if bank is None else bank.to(text))
     for step in steps:
         state = STEPS[step](state, randoms)
     return F.normalize(state.condition, dim=1)
@@ -217,8 +216,9 @@ def _nearness(condition: Tensor, bank: ConditionBank) -> Tensor:
 
 def _draw(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
     bank = _bank(state)
-    shares = _limited(_nearness(state.condition, bank).double()).cumsum(dim=1)
-    points = state.points[:, None].to(shares) * shares[:, -1:]
+    # On the CPU, in float64, which not every device has: all draw the same.
+    shares = _limited(_nearness(state.condition, bank).cpu().double()).cumsum(dim=1)
+    points = state.points[:, None] * shares[:, -1:]
     rows = torch.searchsorted(shares, points).flatten().clamp(max=len(bank.embeddings) - 1)
     return replace(state, condition=bank.embeddings[rows])
 

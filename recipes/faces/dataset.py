@@ -30,7 +30,7 @@ from recipes.faces.identity import identity
 from recipes.faces.parameters import parameters
 from recipes.faces.record import Record, record
 from recipes.faces.renderer import Renderer
-from recipes.faces.workers import spread
+from recipes.faces.workers import shards_of, spread
 
 SHARD: Final = 500  # faces
 LINES: Final = ("records.jsonl", "captions.jsonl")
@@ -49,8 +49,7 @@ class Plan:
     captions: int = 4  # for each face
 
     def shards(self) -> list[range]:
-        starts = range(0, self.count, SHARD)
-        return [range(start, min(start + SHARD, self.count)) for start in starts]
+        return shards_of(self.count, SHARD)
 
 
 class DatasetError(RuntimeError):

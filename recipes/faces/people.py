@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from recipes.faces.identity import Identity, identity
 from recipes.faces.renderer import Renderer
-from recipes.faces.workers import spread
+from recipes.faces.workers import shards_of, spread
 from text2face._folders import atomic_file, make_folder
 
 SEED_PEOPLE: Final = 20242
@@ -59,8 +59,7 @@ def write_people(
     """
     make_folder(folder)
     waiting = []
-    for start in range(0, people, SHARD):
-        several = range(start, min(start + SHARD, people))
+    for several in shards_of(people, SHARD):
         if _shard(folder, several, number, size, seed).exists():
             yield len(several)
         else:
@@ -88,7 +87,5 @@ def read_people(
     folder: Path, people: int, number: int, size: int = 128, seed: int = SEED_PEOPLE
 ) -> NDArray[np.uint8]:
     """Pictures uint8 [people, number, size, size, 3]."""
-    shards = [range(start, people) for start in range(0, people, SHARD)]
-    return np.concatenate([np.load(_shard(folder, some, number, size, seed)) for some in shards])[
-        :people
-    ]
+    paths = [_shard(folder, some, number, size, seed) for some in shards_of(people, SHARD)]
+    return np.concatenate([np.load(path) for path in paths])[:people]

@@ -15,6 +15,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def shards_of(count: int, size: int) -> list[range]:
+    """The numbers from 0 to `count`, `size` at a time."""
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
+
+
 def spread(
     work: Callable[[Item, Renderer], Result],
     items: Sequence[Item],
@@ -30,11 +35,12 @@ def spread(
     """
     if not items:
         return
-    renderer = Renderer(cache)  # fetches and packs the assets once, before there are many
     if jobs == 1 or len(items) == 1:
+        renderer = Renderer(cache)
         for item in items:
             yield work(item, renderer)
         return
+    Renderer(cache)  # fetches and packs the assets once, before there are many who want them
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (cache,))
     try:
         futures = [pool.submit(_call, work, item) for item in items]

@@ -218,7 +218,7 @@ class Trainer:
         texts = augment_tokens(np.concatenate([tokens[:, 0], tokens[:half, 1]]), self.fillers, rng)
         truth, claims = torch.from_numpy(seen).long(), torch.from_numpy(said).long()
         negative_claims = claims[:half, 1]
-        with autocast(torch.device("cpu")):
+        with autocast("cpu"):
             image = self.encoder.encode_image(images)
             text = encode_by_length(self.encoder, texts)
         loss = contrastive_loss(

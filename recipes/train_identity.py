@@ -94,7 +94,7 @@ def train(
         people = chosen[:batch_size]
         turns = np.stack([random.permutation(pictures.shape[1])[:2] for _ in people])
         views = [augment(pictures[people, turns[:, i]], random, shift=0.025) for i in (0, 1)]
-        with autocast(torch.device("cpu")):
+        with autocast("cpu"):
             seen = network(torch.cat(views))
         one, other = seen.float().chunk(2)
         loss = attraction_loss(one, other, scale)

@@ -155,7 +155,7 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = learning_rate * max(warmth, 0.01)
         images = augment(np.asarray(pictures[rows]), random)
-        with autocast(torch.device("cpu")):
+        with autocast("cpu"):
             logits = judge(images)
         loss = judge_loss(logits, torch.from_numpy(labels[rows]))
         optimiser.zero_grad(set_to_none=True)

@@ -113,7 +113,7 @@ def train(coarse: Coarse, parameters: Tensor, wanted: Tensor, epochs: int) -> No
             rate = RATE * min(1.0, (step + 1) / 200) * (1 - step / (epochs * steps))
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            with autocast(torch.device("cpu")):
+            with autocast("cpu"):
                 found = coarse(parameters[index])
             loss = F.mse_loss(found.float(), wanted[index])
             optimizer.zero_grad(set_to_none=True)

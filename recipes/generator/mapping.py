@@ -239,7 +239,7 @@ def train(generator: StyleGAN2, z: Tensor, latents: Tensor, steps: int, batch: i
     report(0, math.nan)
     for step in range(steps):
         index = torch.randint(count, (batch,), generator=random)
-        with autocast(torch.device("cpu")):
+        with autocast("cpu"):
             w = tail(inputs[index])
         loss = F.mse_loss(w.float(), latents[index])
         rate = RATE * min(1.0, (step + 1) / 100) * (1 - step / steps)

@@ -19,7 +19,8 @@ def computes_in_bfloat16(device: torch.device) -> bool:
     return True
 
 
-def autocast(device: torch.device, wanted: bool = True) -> torch.autocast:
+def autocast(device: torch.device | str, wanted: bool = True) -> torch.autocast:
     """Compute in bfloat16 if `wanted`, where that is fast, and in float32 elsewhere."""
+    device = torch.device(device)
     enabled = wanted and computes_in_bfloat16(device)
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

@@ -197,7 +197,7 @@ class Trainer:
         images, latents = self._batch()
         noisy = images + config.noise * torch.randn(images.shape, generator=self.random)
         layers = min(self.layers, encoder.num_ws)
-        with autocast(torch.device("cpu")):
+        with autocast("cpu"):
             code, differences = encoder(noisy, layers)
         code, differences = code.float(), differences.float()
         found = encoder.place(code)
@@ -231,7 +231,7 @@ class Trainer:
     def _images(self, images: Tensor, code: Tensor, differences: Tensor) -> Tensor:
         config = self.config
         latents = self.encoder.place(code[:, None] + differences)
-        with autocast(torch.device("cpu")):
+        with autocast("cpu"):
             drawn = self.generator.synthesize(latents)
         drawn = drawn.float()
         if drawn.shape != images.shape:

@@ -113,6 +113,11 @@ def decode(pipe: TextToFace, latents: Tensor, batch_size: int = 16) -> Tensor:
     return torch.cat([pipe.decode(part) for part in torch.split(latents, batch_size)])
 
 
+def labels_of(judge: Judge, images: Tensor) -> NDArray[np.int64]:
+    """What the judge reads in images [N, 3, H, W]: class numbers [N, len(LABELS)]."""
+    return as_rows(read(judge, torch.split(images, 50)))
+
+
 def edited(
     pipe: TextToFace, latents: Tensor, edits: Sequence[Edit], method: str, **settings: Any
 ) -> tuple[Tensor, float]:
@@ -176,7 +181,7 @@ def _reconstruction(
     pipe: TextToFace, judge: Judge, images: Tensor, latents: Tensor, sameness: Sameness | None
 ) -> dict[str, float]:
     made = decode(pipe, latents)
-    before, after = (as_rows(read(judge, torch.split(x, 50))) for x in (images, made))
+    before, after = (labels_of(judge, x) for x in (images, made))
     error = ((made - images) / 2).square().mean(dim=(1, 2, 3))
     seen = [F.normalize(pipe.encoder.encode_image(x).float(), dim=1) for x in (images, made)]
     out = {
@@ -218,7 +223,7 @@ def run(
     latents = held_out_latents(pipe, sizes.faces)
     with torch.no_grad():
         images = decode(pipe, latents)
-    before = as_rows(read(judge, torch.split(images, 50)))
+    before = labels_of(judge, images)
     edits = choose_edits(before, test.records, np.random.default_rng(0))
     runs: list[tuple[str, str, int, dict[str, Any]]] = [
         (name, name, sizes.optimised if name == "optimise" else sizes.faces, {}) for name in methods
@@ -228,9 +233,7 @@ def run(
         runs.append(("optimised per prompt (StyleCLIP)", "optimise", sizes.optimised, rival))
     for what, method, count, settings in runs:
         after, seconds = edited(pipe, latents[:count], edits[:count], method, **settings)
-        figures = compare(
-            before[:count], as_rows(read(judge, torch.split(after, 50))), edits[:count]
-        )
+        figures = compare(before[:count], labels_of(judge, after), edits[:count])
         figures |= {"seconds": seconds, "faces": count}
         if sameness:
             figures["identity"] = sameness(images[:count], after, edits[:count])

@@ -28,6 +28,8 @@ def test_a_saved_network_sees_the_same(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="32 divides"):
+        IdentityConfig(resolution=100)
     for window in ((0, 0, 40), (0, 40, 96), (-1, 0, 96)):
         with pytest.raises(ArgumentError, match="32 divides"):
             IdentityConfig(window=window)

@@ -31,15 +31,15 @@ from benchmarks.faces import EVERYDAY, Bench, Sizes, measure_diversity
 from benchmarks.measures import Renders, caption_tasks, load_judge
 from recipes.faces.attributes import LABELS
 from text2face import TextToFace
-from text2face._folders import atomic_file, read_json
-from text2face._loading import fingerprint, load_component
 from text2face.evaluation import baselines
 from text2face.evaluation.drawing import draw_at_random, embed
 from text2face.evaluation.judge import read
 from text2face.evaluation.metrics import frechet_distance
 from text2face.evaluation.report import table
 from text2face.evaluation.tasks import Task, count_right, read_tasks, share_right
+from text2face.loading import fingerprint, load_component
 from text2face.prompts import words
+from text2face.storage.folders import atomic_file, read_json
 from text2face.training import make_bank, preset, read_pairs, train, write_pairs
 from text2face.training.pairs import Pairs
 

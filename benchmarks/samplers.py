@@ -22,10 +22,10 @@ from benchmarks.measures import Renders, caption_tasks, load_judge
 from recipes.faces.attributes import LABELS
 from recipes.train_sampler import collect_pairs, read_texts, train_with_progress
 from text2face import TextToFace
-from text2face._loading import load_component
 from text2face.evaluation.judge import read
 from text2face.evaluation.metrics import frechet_distance
 from text2face.evaluation.tasks import count_right, share_right
+from text2face.loading import load_component
 from text2face.training import PRESETS, make_bank, preset
 from text2face.training.pseudo_text import PseudoTextConfig
 

@@ -22,7 +22,7 @@ import click
 import torch
 from torch.nn import functional as F
 
-from text2face._loading import BUNDLED, load_component
+from text2face.loading import BUNDLED, load_component
 from text2face.training import Pairs, make_pairs, preset
 from text2face.training.distributed import barrier, join, rank, sum_over_ranks, world_size
 from text2face.training.loop import Trainer

@@ -39,11 +39,11 @@ from recipes.caption_bank import (
 )
 from recipes.faces.attributes import LABELS
 from recipes.faces.phrases.everyday import FILLERS
-from text2face._folders import atomic_file
-from text2face._precision import autocast
 from text2face.encoders.compact import CompactConfig, CompactEncoder
 from text2face.encoders.vocabulary import UNKNOWN, Vocabulary
 from text2face.evaluation.reader import Reader
+from text2face.precision import autocast
+from text2face.storage.folders import atomic_file
 
 _DETAIL_WEIGHT: Final = 0.3  # of an attribute nobody is judged on, in the attribute loss
 _MAX_SCALE: Final = 50.0

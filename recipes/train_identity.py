@@ -28,9 +28,9 @@ from benchmarks.measures import load_judge
 from recipes.faces.identity import identity
 from recipes.faces.people import SEED_PEOPLE, read_people, write_people
 from recipes.train_judge import augment, to_tensor
-from text2face._precision import autocast
 from text2face.evaluation.identity import IdentityConfig, IdentityNetwork
 from text2face.evaluation.judge import Judge
+from text2face.precision import autocast
 
 SEED_STRANGERS = 20252  # held out
 HELD = ("gender", "age", "skin")  # judged attributes that all pictures of a person share

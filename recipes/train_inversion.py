@@ -16,7 +16,6 @@ from tqdm import tqdm
 
 from recipes.generator.coarse import read_extended
 from recipes.generator.mapping import load
-from text2face._loading import load_component
 from text2face.generators.base import Generator
 from text2face.inversion.encoder import InversionEncoder
 from text2face.inversion.training import (
@@ -26,6 +25,7 @@ from text2face.inversion.training import (
     draw_data,
     train_inversion,
 )
+from text2face.loading import load_component
 
 BUNDLED = Path("src/text2face/bundled")
 

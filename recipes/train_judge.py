@@ -24,8 +24,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recipes.faces.attributes import LABELS
-from text2face._precision import autocast
 from text2face.evaluation.judge import Judge, JudgeConfig
+from text2face.precision import autocast
 
 MASKED = -1  # the label of an attribute that cannot be seen
 

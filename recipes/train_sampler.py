@@ -20,10 +20,10 @@ from tqdm import tqdm
 
 from recipes.faces.captions import caption
 from recipes.train_judge import to_tensor
-from text2face._loading import load_component
-from text2face._train import parse_changes, show_training
+from text2face.cli.training import parse_changes, show_training
 from text2face.encoders.base import TextImageEncoder
 from text2face.evaluation.drawing import embed_images
+from text2face.loading import load_component
 from text2face.samplers.saved import SavedSampler
 from text2face.training import PRESETS, Pairs, TrainingConfig, make_bank, preset, read_pairs, train
 from text2face.training.pairs import write_pairs

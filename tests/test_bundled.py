@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from text2face import TextToFace
-from text2face._loading import BUNDLED
 from text2face.errors import PromptError
+from text2face.loading import BUNDLED
 
 PROMPT = "an old man with a white beard and round glasses"
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from text2face._precision import autocast, computes_in_bfloat16
+from text2face.precision import autocast, computes_in_bfloat16
 
 CPU = torch.device("cpu")
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face import _loading
-from text2face._folders import make_config, read_config, read_tensors, write_folder
+from text2face import loading
 from text2face.pipeline import PipelineConfig, TextToFace
 from text2face.prompts import words
+from text2face.storage.folders import make_config, read_config, read_tensors, write_folder
 
 KNOWN = frozenset(
     words("a an the face and with of old young man woman red green hair round glasses beard hat")
@@ -136,7 +136,7 @@ def register() -> None:
         ("sampler", "TinySampler"),
         ("generator", "TinyGenerator"),
     ):
-        _loading.TYPES[kind]["tiny"] = f"tests.tiny:{name}"
+        loading.TYPES[kind]["tiny"] = f"tests.tiny:{name}"
 
 
 def make_pipe() -> TextToFace:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from recipes.faces.identity import Identity, identity
 from recipes.faces.renderer import Renderer
 from recipes.faces.workers import shards_of, spread
-from text2face._folders import atomic_file, make_folder
+from text2face.storage.folders import atomic_file, make_folder
 
 SEED_PEOPLE: Final = 20242
 SHARD: Final = 100  # people

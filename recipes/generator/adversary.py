@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face._precision import autocast
+from text2face.precision import autocast
 
 WIDTH = 64
 

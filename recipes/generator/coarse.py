@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recipes.generator.latents import Scaled
-from text2face._folders import atomic_file
-from text2face._precision import autocast
+from text2face.precision import autocast
+from text2face.storage.folders import atomic_file
 
 COARSE = "coarse.safetensors"
 SIZE = 64  # pixels of the pictures

@@ -26,11 +26,11 @@ from recipes.faces.parameters import parameters
 from recipes.generator.coarse import COARSE, Coarse
 from recipes.generator.latents import Parameters, lift, speeds
 from recipes.generator.train import CHECKPOINT, new_generator, part
-from text2face._folders import atomic_file
-from text2face._precision import autocast
 from text2face.generators.layers import Dense, normalize_second_moment
 from text2face.generators.mapping import Mapping
 from text2face.generators.stylegan2 import StyleGAN2
+from text2face.precision import autocast
+from text2face.storage.folders import atomic_file
 
 SEED = 7  # of the identities learnt from, which are those of no data set
 RAMP = 0.04  # the width of a step, in standard deviations of z

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face._precision import autocast
 from text2face.encoders.compact import CompactEncoder
+from text2face.precision import autocast
 
 _REACH = 3  # pixels of the random shift, which keeps patterns from hiding in the encoder's patches
 

@@ -33,10 +33,10 @@ from recipes.generator.coarse import read_extended
 from recipes.generator.latents import Parameters, codes, modulated, rescale, speeds
 from recipes.generator.perception import Perception, difference
 from recipes.generator.windows import Window
-from text2face._folders import atomic_file
-from text2face._precision import autocast
 from text2face.generators.layers import StyledConv
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from text2face.precision import autocast
+from text2face.storage.folders import atomic_file
 
 CHANNELS = (256, 256, 192, 96, 48, 32)  # at 4, 8, …, 128 pixels
 CHECKPOINT = "checkpoint.pt"

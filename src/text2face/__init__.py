@@ -25,8 +25,8 @@ from text2face.errors import (
 )
 
 if TYPE_CHECKING:
-    from text2face._loading import load_encoder
-    from text2face.generators.checkpoints import load_generator
+    from text2face.checkpoints import load_generator
+    from text2face.loading import load_encoder
     from text2face.pipeline import Output, TextToFace
 
     __version__: str
@@ -49,8 +49,8 @@ __all__ = [
 _LAZY = {
     "Output": "text2face.pipeline",
     "TextToFace": "text2face.pipeline",
-    "load_encoder": "text2face._loading",
-    "load_generator": "text2face.generators.checkpoints",
+    "load_encoder": "text2face.loading",
+    "load_generator": "text2face.checkpoints",
 }
 
 

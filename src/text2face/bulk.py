@@ -28,10 +28,10 @@ import torch
 from torch.nn import functional as F
 
 from text2face import provenance
-from text2face._folders import atomic_file, cannot_write, check_writable, make_folder
 from text2face.errors import ArgumentError, OutputError, PromptError
 from text2face.faces import to_tensor
 from text2face.settings import Settings, check_count, check_seed
+from text2face.storage.folders import atomic_file, cannot_write, check_writable, make_folder
 
 if TYPE_CHECKING:
     from text2face.faces import Face

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from PIL import Image
 
-from text2face._folders import atomic_file
 from text2face.errors import ArgumentError
 from text2face.settings import check_count
 from text2face.sheet import contact_sheet
+from text2face.storage.folders import atomic_file
 
 __all__ = ["MOVING", "grid_sheet", "loop_of", "write_animation"]
 

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face import _loading, prompts
-from text2face._folders import atomic_file, make_config, make_folder, read_json
+from text2face import loading, prompts
 from text2face.editing import operations
 from text2face.editing.axes import LatentAxes, latent_axes
 from text2face.encoders.base import TextImageEncoder
@@ -27,6 +26,7 @@ from text2face.inversion.base import LatentEncoder
 from text2face.samplers.base import LatentCritic, LatentSampler
 from text2face.samplers.conditions import check_condition, make_condition
 from text2face.settings import NoiseMode, Settings, check_count, choose_seeds
+from text2face.storage.folders import atomic_file, make_config, make_folder, read_json
 
 __all__ = ["Face", "Output", "PipelineConfig", "TextToFace", "noise", "to_pil"]
 
@@ -107,19 +107,19 @@ class TextToFace:
         """
         inverter = None
         if source is not None and Path(source).is_file():
-            from text2face import _official
+            from text2face.checkpoints import fast_text2stylegan
 
-            folder, config = Path(source), PipelineConfig(**_official.DEFAULTS)
-            components: tuple[Any, ...] = _official.load_checkpoint(folder, encoder)
+            folder, config = Path(source), PipelineConfig(**fast_text2stylegan.DEFAULTS)
+            components: tuple[Any, ...] = fast_text2stylegan.load_checkpoint(folder, encoder)
         else:
-            folder = _loading.find_model(source)
+            folder = loading.find_model(source)
             path = folder / "pipeline.json"
             config = make_config(PipelineConfig, read_json(path), path)
-            own = encoder or _loading.load_component("encoder", folder / "encoder")
-            others = (_loading.load_component(kind, folder / kind) for kind in _KINDS[1:])
+            own = encoder or loading.load_component("encoder", folder / "encoder")
+            others = (loading.load_component(kind, folder / kind) for kind in _KINDS[1:])
             components = (own, *others)
             if (folder / "inversion").is_dir():
-                inverter = _loading.load_component("inversion", folder / "inversion")
+                inverter = loading.load_component("inversion", folder / "inversion")
         # With another encoder, the files no longer name all the weights.
         kept = None if encoder else folder
         return cls(*components, inverter=inverter, config=config, folder=kept)
@@ -136,7 +136,7 @@ class TextToFace:
         if self.inverter is not None:
             parts["inversion"] = self.inverter
         for kind, component in parts.items():
-            if not isinstance(component, _loading.Saveable):
+            if not isinstance(component, loading.Saveable):
                 raise ArgumentError(f"the {kind} has no save_pretrained; expected one that has")
             component.save_pretrained(target / kind)
         with atomic_file(target / "pipeline.json") as file:
@@ -154,7 +154,7 @@ class TextToFace:
         Raises:
             ArgumentError: There is no such device, or the type is not floating point.
         """
-        self.device = _loading.choose_device(device)
+        self.device = loading.choose_device(device)
         if not dtype.is_floating_point:
             raise ArgumentError(f"dtype is {dtype}, expected float32, float16 or bfloat16")
         self.dtype = dtype
@@ -171,7 +171,7 @@ class TextToFace:
     @cached_property
     def weights(self) -> str | None:
         """16 hexadecimal digits that name the weights; None if they were never in a folder."""
-        return _loading.fingerprint(self.folder) if self.folder else None
+        return loading.fingerprint(self.folder) if self.folder else None
 
     def __call__(
         self,

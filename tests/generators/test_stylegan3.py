@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.generators.checkpoints.writers import SMALL3, small3
+from tests.checkpoints.writers import SMALL3, small3
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.generators.base import Generator
 from text2face.generators.stylegan3 import StyleGAN3, StyleGAN3Config

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2face._saved import stored
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.inversion import psp
 from text2face.inversion.psp import PSPConfig, PSPEncoder
+from text2face.storage.saved import stored
 
 State = dict[str, Tensor]
 GOLDEN = Path(__file__).parents[1] / "fixtures" / "psp" / "codes.npz"

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from text2face._serve import _read_keys
+from text2face.cli.serve import _read_keys
 from text2face.errors import ArgumentError
 
 START = """

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import torch
 from torch import Tensor, nn
 
-from text2face._folders import CONFIG_NAME, WEIGHTS_NAME, atomic_file, make_folder, read_json
-from text2face._hub import is_hub_id, snapshot
+from text2face.checkpoints.files import read_checkpoint
+from text2face.checkpoints.weights import Weights
 from text2face.encoders.preprocessing import Preprocessing
 from text2face.encoders.tokens import TextTokenizer
 from text2face.errors import ArgumentError, CheckpointError, PromptError
-from text2face.generators.checkpoints.files import read_checkpoint
-from text2face.generators.checkpoints.weights import Weights
+from text2face.storage.folders import CONFIG_NAME, WEIGHTS_NAME, atomic_file, make_folder, read_json
+from text2face.storage.hub import is_hub_id, snapshot
 
 if TYPE_CHECKING:
     from transformers import CLIPModel, SiglipModel

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face._checks import check_images
-from text2face._convolution import Residual
-from text2face._folders import read_config, read_tensors, write_folder
+from text2face.checks import check_images
+from text2face.convolution import Residual
 from text2face.encoders.vocabulary import PADDING, UNKNOWN, Vocabulary
 from text2face.errors import ArgumentError, CheckpointError
+from text2face.storage.folders import read_config, read_tensors, write_folder
 
 TYPE: Final = "compact"
 

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, Self
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2face._checks import check_images
+from text2face.checks import check_images
 from text2face.errors import CheckpointError
 
 __all__ = ["Preprocessing"]

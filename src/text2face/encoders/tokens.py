@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from tokenizers import Tokenizer
 
-from text2face._folders import atomic_file, read_json
 from text2face.errors import CheckpointError, OutputError
+from text2face.storage.folders import atomic_file, read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

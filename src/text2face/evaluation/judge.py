@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face._convolution import trunk
-from text2face._saved import SavedModule
+from text2face.convolution import trunk
 from text2face.errors import ArgumentError
+from text2face.storage.saved import SavedModule
 
 __all__ = ["Judge", "JudgeConfig", "Reading", "read", "round_to_bytes"]
 

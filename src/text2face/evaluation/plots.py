@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from text2face._folders import atomic_file
 from text2face.errors import ArgumentError
+from text2face.storage.folders import atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

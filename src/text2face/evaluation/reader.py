@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from text2face._folders import CONFIG_NAME, make_config, read_config, write_folder
-from text2face._saved import freeze_from, stored
 from text2face.encoders.compact import CompactConfig, TextTower
 from text2face.encoders.vocabulary import PADDING, UNKNOWN, Vocabulary
 from text2face.errors import CheckpointError
 from text2face.evaluation.judge import Judge, round_to_bytes
+from text2face.storage.folders import CONFIG_NAME, make_config, read_config, write_folder
+from text2face.storage.saved import freeze_from, stored
 
 __all__ = ["Reader", "ReaderConfig"]
 

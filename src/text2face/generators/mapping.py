@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from text2face._folders import read_config, read_tensors, write_folder
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.generators.layers import NOISE_MODES, Dense, normalize_second_moment
+from text2face.storage.folders import read_config, read_tensors, write_folder
 
 __all__ = ["GeneratorConfig", "MappedGenerator", "Mapping"]
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face._checks import check_images
-from text2face._convolution import Residual, convolution
-from text2face._saved import SavedModule
+from text2face.checks import check_images
+from text2face.convolution import Residual, convolution
 from text2face.errors import ArgumentError
+from text2face.storage.saved import SavedModule
 
 __all__ = ["InversionConfig", "InversionEncoder"]
 

@@ -46,7 +46,7 @@ class YuNet:
                 "'text2face[align]', or give the landmarks"
             ) from None
         if network is None:
-            from text2face.models import downloaded
+            from text2face.catalogue import downloaded
 
             network = downloaded("yunet")
         logging: Any = cv2.utils.logging

@@ -18,16 +18,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face._checks import check_images
-from text2face._saved import SavedModule, stored
+from text2face.checkpoints.files import read_checkpoint
+from text2face.checkpoints.pickles import Record
+from text2face.checkpoints.rosinality import load_rosinality
+from text2face.checkpoints.stored import as_tensor
+from text2face.checkpoints.weights import Weights, build
+from text2face.checks import check_images
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.generators.base import Generator
-from text2face.generators.checkpoints.files import read_checkpoint
-from text2face.generators.checkpoints.pickles import Record
-from text2face.generators.checkpoints.rosinality import load_rosinality
-from text2face.generators.checkpoints.stored import as_tensor
-from text2face.generators.checkpoints.weights import Weights, build
 from text2face.generators.layers import Dense
+from text2face.storage.saved import SavedModule, stored
 
 __all__ = ["PSPConfig", "PSPEncoder", "load_psp"]
 

@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2face._checkpoint import read_checkpoint, write_checkpoint
-from text2face._precision import autocast
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.generators.base import Generator
 from text2face.inversion.encoder import InversionConfig, InversionEncoder
+from text2face.precision import autocast
 from text2face.samplers.base import LatentCritic
+from text2face.training.checkpoint import read_checkpoint, write_checkpoint
 
 __all__ = [
     "InversionData",

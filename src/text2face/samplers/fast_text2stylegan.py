@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face._checks import check_images
+from text2face.checks import check_images
 from text2face.errors import ArgumentError
 from text2face.samplers.layers import EqualizedLinear, pixel_norm
 from text2face.samplers.saved import SavedSampler

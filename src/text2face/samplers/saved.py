@@ -8,8 +8,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from text2face._saved import SavedModule
 from text2face.samplers.conditions import ConditionBank
+from text2face.storage.saved import SavedModule
 
 
 class SavedSampler(SavedModule):

@@ -19,8 +19,8 @@ from PIL import Image
 from torch.nn import functional as F
 
 from text2face import provenance
-from text2face._images import decode_image
 from text2face.errors import Text2FaceError
+from text2face.pictures import decode_image
 from text2face.pipeline import Face, to_pil
 from text2face.provenance import Record, Signer
 from text2face.serving.engine import Busy, Closed, Drawn, Engine

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 import text2face
 from text2face import provenance
-from text2face._images import MIME, decode_image
+from text2face.pictures import MIME, decode_image
 from text2face.serving import errors
 from text2face.serving.engine import Drawn, Engine
 from text2face.serving.errors import Refusal

@@ -36,7 +36,7 @@ def world_size() -> int:
 
 def local_device(device: str | torch.device) -> torch.device:
     """The device of this process: a GPU of its own where there are several."""
-    from text2face._loading import choose_device
+    from text2face.loading import choose_device
 
     chosen = choose_device(device)
     if chosen.type == "cuda" and chosen.index is None:

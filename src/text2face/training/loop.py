@@ -23,14 +23,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from text2face._checkpoint import read_checkpoint, write_checkpoint
-from text2face._folders import atomic_file, make_folder
-from text2face._precision import autocast
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, TrainingError
 from text2face.generators.base import Generator
+from text2face.precision import autocast
 from text2face.samplers.base import LatentSampler
 from text2face.samplers.saved import SavedSampler
+from text2face.storage.folders import atomic_file, make_folder
+from text2face.training.checkpoint import read_checkpoint, write_checkpoint
 from text2face.training.config import TrainingConfig
 from text2face.training.distributed import rank, share_of, sum_over_ranks, world_size
 from text2face.training.objectives import Batch, Frozen, Objective, make_objective

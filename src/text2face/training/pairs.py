@@ -21,10 +21,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face._folders import atomic_file, make_folder
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.generators.base import Generator
+from text2face.storage.folders import atomic_file, make_folder
 from text2face.training.distributed import barrier, rank, world_size
 
 __all__ = [

@@ -14,9 +14,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2face._folders import atomic_file, make_folder
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError
+from text2face.storage.folders import atomic_file, make_folder
 from text2face.training.distributed import barrier, rank
 from text2face.training.pairs import fingerprint, write_shards
 

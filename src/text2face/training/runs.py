@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 from torch import nn
 
-from text2face._folders import atomic_file, make_folder, read_json
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, PromptError
 from text2face.generators.base import Generator
@@ -21,6 +20,7 @@ from text2face.pipeline import PipelineConfig, TextToFace
 from text2face.samplers.base import LatentSampler
 from text2face.samplers.saved import SavedSampler
 from text2face.sheet import contact_sheet
+from text2face.storage.folders import atomic_file, make_folder, read_json
 from text2face.training.bank import PHRASES, make_bank
 from text2face.training.config import TrainingConfig
 from text2face.training.loop import Progress, Trainer

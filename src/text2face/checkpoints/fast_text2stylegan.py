@@ -1,0 +1,172 @@
+"""Whole pipelines from the checkpoint files of others: encoder, sampler and generator at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, cast
+
+import torch
+from torch import Tensor
+
+from text2face.checkpoints.files import read_checkpoint
+from text2face.checkpoints.pickles import Record
+from text2face.checkpoints.rosinality import load_rosinality
+from text2face.checkpoints.weights import Weights, build
+from text2face.encoders.base import TextImageEncoder
+from text2face.errors import ArgumentError, CheckpointError
+from text2face.generators.base import Generator
+from text2face.loading import load_encoder
+from text2face.samplers.base import LatentSampler
+from text2face.samplers.fast_text2stylegan import FastText2StyleGANConfig, FastText2StyleGANSampler
+
+__all__ = ["DEFAULTS", "ENCODER", "load_checkpoint"]
+
+ENCODER: Final = "openai/clip-vit-base-patch16"
+"""The encoder of the published Fast text2StyleGAN."""
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "name": "fast-text2stylegan",
+    "truncation": 0.9,
+    "condition": "text",
+}
+"""How its authors sample from it."""
+
+_PREFIX: Final = "encoder.mapper."
+_UNUSED: Final = ("CLIPMapper.", "priorMapper.")
+"""Networks that are in the files and that no image goes through."""
+_FACES: Final = (
+    "a face",
+    "a photo of a young woman with long blonde hair",
+    "an old man with a white beard and glasses",
+    "this person is smiling and wears a hat",
+)
+_POSTERIOR: Final = {
+    **{
+        f"imageEncoder.{i}.{j}.{part}": f"posterior.image.{3 * i + j}.{part}"
+        for i in range(5)
+        for j, parts in enumerate(
+            (("weight", "bias"), ("weight", "bias", "running_mean", "running_var"))
+        )
+        for part in parts
+    },
+    "fc.weight": "posterior.project.weight",
+    "fc.bias": "posterior.project.bias",
+    "to_mu.weight": "posterior.mean.weight",
+    "to_mu.bias": "posterior.mean.bias",
+    "to_var.weight": "posterior.log_variance.weight",
+    "to_var.bias": "posterior.log_variance.bias",
+}
+
+
+def load_checkpoint(
+    path: Path, encoder: TextImageEncoder | None = None
+) -> tuple[TextImageEncoder, LatentSampler, Generator]:
+    """Load the pipeline of an official Fast text2StyleGAN checkpoint.
+
+    Args:
+        path: The `.pt` file.
+        encoder: What embeds the texts; None = `ENCODER`, from the hub or its cache.
+
+    Raises:
+        CheckpointError: The file is of another kind, damaged or hostile, or the encoder cannot be
+            had.
+    """
+    tree, size = read_checkpoint(path), path.stat().st_size
+    state = tree.get("state_dict") if isinstance(tree, dict) else None
+    state = {str(k): v for k, v in state.items()} if isinstance(state, dict) else {}
+    if any("diffusion_prior" in name for name in state):
+        raise CheckpointError(
+            f"{path} is a diffusion prior of clip2latent, which text2face does not load; train a "
+            "sampler for the same generator, or use fast-text2stylegan; see docs/checkpoints.md"
+        )
+    mapper = {k[len(_PREFIX) :]: v for k, v in state.items() if k.startswith(_PREFIX)}
+    if not mapper or not any(k.startswith("decoder.") for k in state):
+        raise CheckpointError(
+            f"{path} is no pipeline: expected a model folder that holds pipeline.json, or a "
+            "checkpoint of Fast text2StyleGAN with encoder.mapper and decoder; "
+            "`text2face.load_generator` reads files that hold but a generator"
+        )
+    options = _options(tree.get("opts"))
+    generator = load_rosinality(tree, str(path), size)
+    config, tensors = _convert(Weights(mapper, str(path), size), options, generator.num_ws)
+    mean = generator.mean_latent
+    tensors["latent_mean"] = mean.clone()
+    tensors |= {"bank_embeddings": mean.new_zeros(0, len(mean))}
+    tensors |= {name: torch.zeros_like(mean) for name in ("bank_image_mean", "bank_text_mean")}
+    if not options.get("start_from_latent_avg", True):
+        tensors["latent_mean"].zero_()
+    encoder = encoder or load_encoder(ENCODER)
+    if not options.get("normalize_clip", False):
+        with torch.no_grad():
+            lengths = encoder.encode_text(_FACES).float().norm(dim=1)
+        config["embedding_norm"] = float(lengths.mean())
+    try:
+        made = FastText2StyleGANConfig(**config)
+    except ArgumentError as error:
+        raise CheckpointError(f"unsupported network: {path}: {error}") from None
+    sampler = build(lambda: FastText2StyleGANSampler(made), tensors, str(path))
+    return encoder, cast("LatentSampler", sampler), generator
+
+
+def _options(opts: object) -> Mapping[str, Any]:
+    """The training options, an argparse.Namespace or a dict of them."""
+    if isinstance(opts, Record):
+        return opts.fields
+    return opts if isinstance(opts, dict) else {}
+
+
+def _convert(
+    weights: Weights, options: Mapping[str, Any], num_ws: int
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Our configuration and tensors; the learning-rate multiplier goes into the weights."""
+    kind = options.get("mapper_type", "cVAEMapper")
+    if kind not in ("cVAEMapper", "cVAEdoubleWMapper") or options.get("learn_in_z", False):
+        raise CheckpointError(
+            f"unsupported network: {weights.source} has a mapper of type {kind!r}"
+            f"{' that learns in z' if options.get('learn_in_z') else ''}, expected cVAEMapper or "
+            "cVAEdoubleWMapper in w or w+"
+        )
+    rate = options.get("lr_mul", 1.0)
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < math.inf:
+        raise CheckpointError(
+            f"damaged file: {weights.source}: lr_mul is {rate!r}, expected a positive number"
+        )
+    blocks: dict[str, str] = {"MLP1": "posterior.mlp"}
+    depth = {"SGf": 8}
+    if kind == "cVAEdoubleWMapper":
+        variant = "double-w"
+        blocks |= {"SGf": "mapping", "MLP2": "condition", "MLP3": "decoders.0"}
+    elif "MLP2.mapping.1.weight" in weights:
+        variant = "w"
+        blocks["MLP2"] = "decoders.0"
+    else:
+        variant = "w+"
+        blocks |= {f"MLP2.{i}": f"decoders.{i}" for i in range(3)}
+    width = weights.shape("MLP1.mapping.1.weight", 2)[0]
+    code_dim = weights.shape("to_mu.weight", 2)[0]
+    side = math.isqrt(weights.shape("fc.weight", 2)[1] // 512)
+    config = {
+        "variant": variant,
+        "num_ws": num_ws,
+        "embedding_dim": width,
+        "code_dim": code_dim,
+        "image_size": 32 * side,
+    }
+    tensors = {ours: weights.take(theirs) for theirs, ours in _POSTERIOR.items()}
+    for theirs, ours in blocks.items():
+        for i in range(depth.get(theirs, 4)):
+            for part in ("weight", "bias"):
+                tensor = weights.take(f"{theirs}.mapping.{i + 1}.{part}")
+                tensors[f"{ours}.layers.{i}.{part}"] = tensor * rate
+    left = [
+        name
+        for name in weights.names()
+        if not name.startswith(_UNUSED) and not name.endswith("num_batches_tracked")
+    ]
+    if left:
+        raise CheckpointError(
+            f"unsupported network: {weights.source} has an unknown tensor {left[0]!r}, expected a "
+            f"{kind} of Fast text2StyleGAN"
+        )
+    return config, tensors

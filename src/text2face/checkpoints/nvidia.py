@@ -1,0 +1,217 @@
+"""NVIDIA's pickles of StyleGAN2, StyleGAN2-ADA and StyleGAN3: modules as records of their state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from text2face.checkpoints.pickles import Record, printable
+from text2face.checkpoints.weights import (
+    ARCHITECTURES,
+    Weights,
+    build,
+    choice,
+    clamp,
+    configure,
+    integer,
+    real,
+)
+from text2face.errors import CheckpointError
+from text2face.generators.layers import RESAMPLING_FILTER
+from text2face.generators.mapping import MappedGenerator
+from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from text2face.generators.stylegan3 import StyleGAN3, StyleGAN3Config
+
+__all__ = ["find_nvidia", "load_nvidia"]
+
+_MAX_MODULES: Final = 1000
+_MAX_VALUES: Final = 10_000
+_WEIGHT_AND_BIAS: Final = ("weight", "bias")
+
+_STYLEGAN3_INTEGERS: Final = (
+    "channel_base",
+    "channel_max",
+    "num_layers",
+    "num_critical",
+    "margin_size",
+    "conv_kernel",
+    "filter_size",
+    "lrelu_upsampling",
+)
+_STYLEGAN3_NUMBERS: Final = ("first_cutoff", "first_stopband", "last_stopband_rel", "output_scale")
+
+
+def find_nvidia(tree: object) -> Record | None:
+    """The generator in a file: the averaged one, `G_ema`, or the file itself."""
+    found = tree.get("G_ema") if isinstance(tree, dict) else tree
+    return found if isinstance(found, Record) and "_modules" in found.fields else None
+
+
+def load_nvidia(generator: Record, source: str, size: int) -> MappedGenerator:
+    """Make the generator of a file in this layout.
+
+    Args:
+        generator: What `find_nvidia` found.
+        source: The file, for messages.
+        size: Its length in bytes.
+
+    Raises:
+        CheckpointError: It is of an unknown kind, or a weight is missing, of another shape, or not
+            finite.
+    """
+    modules = dict(_walk(generator, source))
+    values: dict[str, object] = {}
+    for path, module in modules.items():
+        for group in ("_parameters", "_buffers"):
+            members = module.fields.get(group)
+            if not isinstance(members, dict) or len(values) + len(members) > _MAX_VALUES:
+                raise CheckpointError(
+                    f"damaged file: {source}: module {printable(path)} has no {group}; expected a "
+                    "network of NVIDIA's StyleGAN code; download it again"
+                )
+            values |= {f"{path}{name}": value for name, value in members.items()}
+    weights = Weights(values, source, size)
+    if "synthesis.b4." in modules:
+        return _stylegan2(modules, weights)
+    if "synthesis.input." in modules:
+        return _stylegan3(modules, weights)
+    raise CheckpointError(
+        f"unsupported network: {source} holds a {printable(generator.name)} with parts "
+        f"{', '.join(printable(path) for path in list(modules)[1:4]) or 'unknown'}; expected a "
+        "generator of StyleGAN2, StyleGAN2-ADA or StyleGAN3"
+    )
+
+
+def _walk(root: Record, source: str) -> Iterator[tuple[str, Record]]:
+    """All modules with their paths, such as "synthesis.b4.conv1."."""
+    waiting = [("", root)]
+    for count in range(_MAX_MODULES):  # a file may well hold a module inside itself
+        if not waiting:
+            return
+        path, module = waiting.pop(0)
+        yield path, module
+        children = module.fields.get("_modules")
+        if isinstance(children, dict) and path.count(".") < 6 and len(waiting) + count < 10_000:
+            waiting += [
+                (f"{path}{name}.", child)
+                for name, child in children.items()
+                if isinstance(child, Record)
+            ]
+    raise CheckpointError(
+        f"damaged file: {source} has more than {_MAX_MODULES} modules in its generator; expected a "
+        "network of NVIDIA's StyleGAN code"
+    )
+
+
+def _common(modules: dict[str, Record], source: str) -> dict[str, Any]:
+    """What the configurations of all StyleGANs have."""
+    sizes = ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels")
+    common: dict[str, Any] = {name: integer(modules[""].fields, name, source) for name in sizes}
+    layers = 0
+    while f"mapping.fc{layers}." in modules:
+        choice(modules[f"mapping.fc{layers}."].fields, "activation", ("lrelu",), source)
+        layers += 1
+    if not layers:
+        raise CheckpointError(
+            f"unsupported network: {source} has no mapping network, expected one of fc0, fc1, …"
+        )
+    rate = real(modules["mapping.fc0."].fields, "bias_gain", source)
+    return common | {"mapping_layers": layers, "mapping_lr_multiplier": rate}
+
+
+def _mapping(weights: Weights, config: StyleGAN2Config | StyleGAN3Config) -> dict[str, Tensor]:
+    tensors = {}
+    for part in _WEIGHT_AND_BIAS:
+        for index in range(config.mapping_layers):
+            tensors[f"mapping.layers.{index}.{part}"] = weights.take(f"mapping.fc{index}.{part}")
+        if config.c_dim:
+            tensors[f"mapping.embed.{part}"] = weights.take(f"mapping.embed.{part}")
+    return tensors | {"mapping.w_avg": weights.take("mapping.w_avg")}
+
+
+def _finish(weights: Weights) -> None:
+    if weights.names():
+        raise CheckpointError(
+            f"unsupported network: {weights.source} has an unknown tensor "
+            f"{printable(weights.names()[0])}; expected a plain generator of NVIDIA's StyleGAN code"
+        )
+
+
+def _stylegan2(modules: dict[str, Record], weights: Weights) -> StyleGAN2:
+    source = weights.source
+    common = _common(modules, source)
+    blocks: list[str] = []
+    while f"synthesis.b{4 << len(blocks)}." in modules:
+        blocks.append(f"synthesis.b{4 << len(blocks)}")
+    first = modules.get("synthesis.b4.conv1.", Record("")).fields
+    choice(first, "activation", ("lrelu",), source)
+    config = configure(
+        StyleGAN2Config,
+        source,
+        **common,
+        channels=tuple(weights.shape(f"{block}.conv1.weight", 4)[0] for block in blocks),
+        architecture=choice(
+            modules[f"{blocks[-1]}."].fields, "architecture", ARCHITECTURES, source
+        ),
+        conv_clamp=clamp(first, source),
+    )
+    tensors = _mapping(weights, config)
+    tensors["synthesis.const"] = weights.take("synthesis.b4.const")
+    for index, block in enumerate(blocks):
+        ours = f"synthesis.blocks.{index}"
+        for old, new in (("conv0", "up"), ("conv1", "conv"), ("torgb", "to_rgb")):
+            if f"{block}.{old}.weight" not in weights:
+                continue  # whether it may be missing is seen when the network is built
+            for part in ("weight", "bias", "affine.weight", "affine.bias"):
+                tensors[f"{ours}.{new}.{part}"] = weights.take(f"{block}.{old}.{part}")
+            if old == "torgb":
+                continue
+            if f"{block}.{old}.noise_const" in weights:
+                for part in ("noise_const", "noise_strength"):
+                    tensors[f"{ours}.{new}.{part}"] = weights.take(f"{block}.{old}.{part}")
+            else:  # trained without noise
+                side = config.resolutions[index]
+                weights.charge(f"{block}.{old}.noise_const", side * side)
+                tensors[f"{ours}.{new}.noise_const"] = torch.zeros(side, side)
+                tensors[f"{ours}.{new}.noise_strength"] = torch.zeros(())
+        if f"{block}.skip.weight" in weights:
+            tensors[f"{ours}.skip.weight"] = weights.take(f"{block}.skip.weight")
+    for name in weights.names():
+        if name.endswith(".resample_filter"):
+            weights.check(name, RESAMPLING_FILTER / 4)
+    _finish(weights)
+    return build(lambda: StyleGAN2(config), tensors, source)
+
+
+def _stylegan3(modules: dict[str, Record], weights: Weights) -> StyleGAN3:
+    source = weights.source
+    given = modules[""].fields.get("_init_kwargs")
+    kwargs = given if isinstance(given, dict) else {}
+    config = configure(
+        StyleGAN3Config,
+        source,
+        **_common(modules, source),
+        **{name: integer(kwargs, name, source) for name in _STYLEGAN3_INTEGERS if name in kwargs},
+        **{name: real(kwargs, name, source) for name in _STYLEGAN3_NUMBERS if name in kwargs},
+        use_radial_filters=kwargs.get("use_radial_filters", False) is True,
+        conv_clamp=clamp({"conv_clamp": 256, **kwargs}, source),
+    )
+    tensors = _mapping(weights, config)
+    for part in ("weight", "affine.weight", "affine.bias", "transform", "freqs", "phases"):
+        tensors[f"synthesis.input.{part}"] = weights.take(f"synthesis.input.{part}")
+    # The names say index, size and channels, so that another schedule does not pass unnoticed.
+    layers = [f"synthesis.L{i}_{band.size}_{band.channels}" for i, band in enumerate(config.bands)]
+    for index, name in enumerate(layers):
+        for part in ("weight", "bias", "affine.weight", "affine.bias", "magnitude_ema"):
+            tensors[f"synthesis.layers.{index}.{part}"] = weights.take(f"{name}.{part}")
+    model = build(lambda: StyleGAN3(config), tensors, source)
+    for name, layer in zip(layers, model.synthesis.layers, strict=True):
+        for filter_name in ("up_filter", "down_filter"):
+            expected = getattr(layer, filter_name)
+            if expected is not None:
+                weights.check(f"{name}.{filter_name}", expected)
+    _finish(weights)
+    return model

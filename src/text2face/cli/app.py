@@ -1,0 +1,63 @@
+"""The group of all commands, and how errors end it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from text2face.cli import convert, describe, edit, evaluate, generate, info, models, serve, train
+from text2face.cli.errors import INTERRUPTED, fail
+from text2face.errors import ArgumentError, PromptError, Text2FaceError
+
+__all__ = ["cli", "main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code: every error is one line on stderr."""
+    try:
+        code = cli.main(arguments, prog_name="text2face", standalone_mode=False) or 0
+        sys.stdout.flush()
+    except click.ClickException as error:
+        command = (
+            error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+        )
+        hint = f"; see {command} --help" if command else ""
+        code = fail(error.format_message().rstrip(".") + hint, error.exit_code)
+    except Text2FaceError as error:
+        code = fail(str(error), 2 if isinstance(error, PromptError | ArgumentError) else 1)
+    except (click.Abort, KeyboardInterrupt):
+        code = fail("interrupted", INTERRUPTED)
+    except MemoryError:
+        code = fail("out of memory; close other programs or lower --batch-size", 1)
+    except BrokenPipeError:  # the reader of stdout has left, as `head` does
+        sys.stdout = None
+        code = 1
+    sys.exit(code)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+@click.version_option(package_name="text2face", message="text2face %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Words to faces."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+for _command in (
+    generate.generate,
+    info.info,
+    models.models,
+    convert.convert,
+    train.pairs,
+    train.train,
+    describe.describe,
+    *edit.COMMANDS,
+    evaluate.evaluate,
+    serve.serve,
+    serve.ui,
+):
+    cli.add_command(_command)

@@ -1,0 +1,330 @@
+"""`text2face encode`, `edit`, `mix`, `interpolate` and `sweep`: faces that exist already."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from text2face.errors import ArgumentError, OutputError
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor
+
+    from text2face.faces import Face
+    from text2face.pipeline import TextToFace
+
+__all__ = ["COMMANDS"]
+
+_METHODS: Final = ("posterior", "direction", "channels", "optimise")
+_Command = Callable[..., Any]
+
+
+def _model_options(command: _Command) -> _Command:
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="Do not list the files."),
+        click.option("--overwrite", is_flag=True, help="Replace files that exist."),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
+        click.option("--model", help="A folder or hub id.  [default: bundled]"),
+    ):
+        command = option(command)
+    return command
+
+
+def _edit_options(command: _Command) -> _Command:
+    for option in (
+        click.option("--lock", type=float, default=0.0, show_default=True, help="Identity, 0 to 1"),
+        click.option("--source", metavar="PROMPT", help="What is there instead now."),
+        click.option(
+            "--method", type=click.Choice(_METHODS), default="posterior", show_default=True
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _face_options(command: _Command) -> _Command:
+    for option in (
+        click.option("--points", help="Landmarks of a photo, 5 or 68: x,y x,y …  (aligns it)"),
+        click.option("--align", is_flag=True, help="Find the face in a photo, and align it."),
+        click.option("--refine", type=int, help="So many steps of optimisation after the encoder."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Latent or PNG.")
+@_face_options
+@_model_options
+def encode(image: Path, out: Path, quiet: bool, overwrite: bool, **options: Any) -> None:
+    """Find the latent of a picture and save it.
+
+    OUT ends in .safetensors or .npz for the latent, w [1, num_ws, w_dim], or in .png for the
+    picture that the latent draws.
+    """
+    if out.suffix not in (".safetensors", ".npz", ".png"):
+        raise ArgumentError(f"--out is {out}, expected a name in .safetensors, .npz or .png")
+    _check_free([out], overwrite)
+    pipe = _load(options)
+    latent = _latent(pipe, image, options)
+    face = _face(pipe, latent)
+    if out.suffix == ".png":
+        _write(pipe, out, face, [_start(image)])
+    else:
+        from text2face.cli.generate_job import write_latent
+
+        write_latent(out, face)
+    _tell(quiet, out)
+
+
+@click.command()
+@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("words", nargs=-1, required=True, metavar="PROMPT...")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="[default: IMAGE-edited.png]")
+@click.option("--strength", type=float, default=1.0, show_default=True, help="-3 to 3; 0 = as is.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@_edit_options
+@_face_options
+@_model_options
+def edit(
+    image: Path,
+    words: tuple[str, ...],
+    out: Path | None,
+    strength: float,
+    as_json: bool,
+    method: str,
+    source: str | None,
+    lock: float,
+    quiet: bool,
+    overwrite: bool,
+    **options: Any,
+) -> None:
+    """Change a face as words say; several prompts are edits in sequence.
+
+    A picture that this model made is taken up where it was drawn, and the edited picture carries
+    its latent, so that it can be edited on without loss.
+    """
+    out = out or image.with_name(f"{image.stem}-edited.png")
+    if out.suffix != ".png":
+        raise ArgumentError(f"--out is {out}, expected a name in .png")
+    _check_free([out], overwrite)
+    pipe = _load(options)
+    face = _face(pipe, _latent(pipe, image, options))
+    steps = [_start(image)]
+    for prompt in words:
+        face = pipe.edit(face, prompt, strength=strength, method=method, source=source, lock=lock)
+        steps.append(_step(prompt, strength, method, source, lock, face.score))
+    _write(pipe, out, face, steps)
+    if as_json:
+        click.echo(json.dumps({"path": str(out), "steps": steps}))
+    else:
+        _tell(quiet, out)
+
+
+@click.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="A PNG.")
+@click.option("--layers", default="coarse", show_default=True, help="coarse, middle, fine, 0-3,8.")
+@_model_options
+def mix(a: Path, b: Path, out: Path, layers: str, quiet: bool, overwrite: bool, **o: Any) -> None:
+    """Style mixing: face A with some layers of face B."""
+    _check_free([out], overwrite)
+    pipe = _load(o)
+    face = pipe.mix(_latent(pipe, a, o)[0], _latent(pipe, b, o)[0], layers)
+    _write(pipe, out, face, [_start(a), {"mixed with": b.name, "layers": layers}])
+    _tell(quiet, out)
+
+
+@click.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help=".gif/.webp/.png")
+@click.option("--steps", type=int, default=24, show_default=True, help="Faces, both ends included.")
+@click.option("--fps", type=int, default=12, show_default=True)
+@_model_options
+def interpolate(
+    a: Path, b: Path, out: Path, steps: int, fps: int, quiet: bool, overwrite: bool, **o: Any
+) -> None:
+    """Faces on the way from A to B: a moving picture, or a row of them as PNG."""
+    _check_sequence(out)
+    _check_free([out], overwrite)
+    pipe = _load(o)
+    faces = pipe.interpolate(_latent(pipe, a, o)[0], _latent(pipe, b, o)[0], steps)
+    done = [_start(a), {"interpolated to": b.name, "steps": steps}]
+    _write_sequence(pipe, out, [face.image for face in faces], done, fps)
+    _tell(quiet, out)
+
+
+@click.command()
+@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("prompt")
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help=".gif/.webp/.png")
+@click.option("--from", "first", type=float, default=-1.0, show_default=True, help="Strength.")
+@click.option("--to", "last", type=float, default=1.5, show_default=True, help="Strength.")
+@click.option("--steps", type=int, default=6, show_default=True)
+@click.option("--and", "other", metavar="PROMPT", help="A second edit, down the rows of a grid.")
+@click.option("--fps", type=int, default=12, show_default=True)
+@_edit_options
+@_face_options
+@_model_options
+def sweep(
+    image: Path,
+    prompt: str,
+    out: Path,
+    first: float,
+    last: float,
+    steps: int,
+    other: str | None,
+    fps: int,
+    method: str,
+    source: str | None,
+    lock: float,
+    quiet: bool,
+    overwrite: bool,
+    **options: Any,
+) -> None:
+    """One edit at rising strength: a row as PNG, a moving picture, or a grid of two edits."""
+    from text2face.settings import check_count
+
+    check_count("steps", steps, least=2, most=1000)
+    _check_sequence(out)
+    if other and out.suffix != ".png":
+        raise ArgumentError(f"--and makes a grid and --out is {out}; expected a name in .png")
+    _check_free([out], overwrite)
+    pipe = _load(options)
+    start = _latent(pipe, image, options)[0]
+    strengths = [round(first + (last - first) * i / (steps - 1), 4) for i in range(steps)]
+    how: dict[str, Any] = {"method": method, "source": source, "lock": lock}
+    done = [_start(image), {"swept": prompt, "strengths": strengths, "method": method}]
+    if other:
+        from text2face.sheet import contact_sheet
+
+        rows = pipe.sweep(start, other, strengths, **how)
+        images = [face.image for row in rows for face in pipe.sweep(row, prompt, strengths, **how)]
+        heads = [f"{other} {s:g}; {prompt} {first:g} to {last:g}" for s in strengths]
+        sheet = contact_sheet(images, steps, heads)
+        _write_sheet(pipe, out, sheet, [*done, {"down the rows": other}])
+    else:
+        faces = pipe.sweep(start, prompt, strengths, **how)
+        _write_sequence(pipe, out, [face.image for face in faces], done, fps)
+    _tell(quiet, out)
+
+
+COMMANDS: Final = (encode, edit, mix, interpolate, sweep)
+
+
+def _face(pipe: TextToFace, latent: Tensor) -> Face:
+    """The face of a latent w [1, num_ws, w_dim]."""
+    from text2face.editing.operations import face_of
+
+    return face_of(pipe, latent)
+
+
+def _load(options: Mapping[str, Any]) -> TextToFace:
+    from text2face.pipeline import TextToFace
+
+    return TextToFace.from_pretrained(options["model"]).to(options["device"])
+
+
+def _latent(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Tensor:
+    """The latent of a picture, or of a file of latents."""
+    from text2face.editing.files import read_latent, read_picture
+
+    if path.suffix in (".safetensors", ".npz"):
+        return pipe.checked_latents(read_latent(path))
+    picture = read_picture(path)
+    side = pipe.generator.img_resolution
+    if options.get("points"):
+        from text2face.inversion.align import align_picture, parse_points
+
+        picture = align_picture(picture, parse_points(options["points"]), side)
+    elif options.get("align"):
+        from text2face.inversion.align import align_photo
+        from text2face.inversion.landmarks import YuNet
+
+        found = align_photo(picture, YuNet(), side)
+        picture = found.picture
+        if found.note:
+            click.echo(f"{path}: {found.note}", err=True)
+    latent = pipe.encode(picture)
+    if options.get("refine"):
+        from text2face.editing.operations import refine
+
+        latent = refine(pipe, picture, latent, steps=options["refine"])
+    return latent
+
+
+def _start(path: Path) -> dict[str, Any]:
+    import hashlib
+
+    return {"from": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _step(
+    prompt: str, strength: float, method: str, source: str | None, lock: float, score: float
+) -> dict[str, Any]:
+    step = {"prompt": prompt, "strength": strength, "method": method, "score": round(score, 4)}
+    return step | ({"source": source} if source else {}) | ({"lock": lock} if lock else {})
+
+
+def _check_free(paths: Sequence[Path], overwrite: bool) -> None:
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path} would be overwritten; choose another --out or --overwrite")
+
+
+def _check_sequence(out: Path) -> None:
+    if out.suffix not in (".gif", ".webp", ".png"):
+        raise ArgumentError(f"--out is {out}, expected a name in .gif, .webp or .png")
+
+
+def _write(pipe: TextToFace, out: Path, face: Face, steps: list[dict[str, Any]]) -> None:
+    from text2face.editing.records import write_edited
+    from text2face.storage.folders import make_folder
+
+    make_folder(out.parent)
+    write_edited(out, face.image, pipe, steps, face.latent)
+
+
+def _write_sheet(
+    pipe: TextToFace, out: Path, sheet: Image.Image, steps: list[dict[str, Any]]
+) -> None:
+    from text2face.editing.records import write_edited
+    from text2face.storage.folders import make_folder
+
+    make_folder(out.parent)
+    write_edited(out, sheet, pipe, steps)
+
+
+def _write_sequence(
+    pipe: TextToFace,
+    out: Path,
+    images: list[Image.Image],
+    steps: list[dict[str, Any]],
+    fps: int,
+) -> None:
+    from text2face.motion import loop_of, write_animation
+    from text2face.provenance import xmp
+    from text2face.sheet import contact_sheet
+
+    if out.suffix == ".png":
+        _write_sheet(pipe, out, contact_sheet(images, len(images)), steps)
+        return
+    from text2face.storage.folders import make_folder
+
+    make_folder(out.parent)
+    record = json.dumps({"edited": steps})
+    comment = xmp.make(record) if out.suffix == ".webp" else record + xmp.make()
+    write_animation(out, loop_of(images), fps=fps, comment=comment)
+
+
+def _tell(quiet: bool, path: Path) -> None:
+    if not quiet:
+        click.echo(str(path))

@@ -1,0 +1,26 @@
+"""What the command line says and returns when work fails or is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import click
+
+__all__ = ["INTERRUPTED", "fail", "stoppable"]
+
+INTERRUPTED: Final = 130
+
+
+def fail(message: str, code: int) -> int:
+    """Say in one line what went wrong."""
+    click.echo(f"text2face: {' '.join(message.split())}", err=True)
+    return code
+
+
+def stoppable(work: Callable[[], None]) -> None:
+    """Do long work that says what is finished when it is interrupted."""
+    try:
+        work()
+    except KeyboardInterrupt as error:
+        raise click.exceptions.Exit(fail(str(error) or "interrupted", INTERRUPTED)) from None

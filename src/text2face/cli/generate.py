@@ -1,0 +1,203 @@
+"""`text2face generate`: its options, and which work they ask for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from text2face.cli.errors import stoppable
+from text2face.errors import ArgumentError, PromptError
+
+__all__ = ["generate"]
+
+_SETTINGS: Final = (
+    "truncation",
+    "truncation_cutoff",
+    "diversity",
+    "condition",
+    "shortlist",
+    "noise_mode",
+    "negative_prompt",
+    "literal",
+)
+
+
+@click.command()
+@click.argument("texts", nargs=-1, metavar="PROMPT...")
+@click.option(
+    "--prompts", "file", metavar="FILE", help="Prompts, one a line (- is stdin), or a .csv."
+)
+@click.option(
+    "--from-image",
+    type=click.Path(path_type=Path),
+    help="Draw the face of an image again; options given change it.",
+)
+@click.option("-n", "--num-images", type=int, help="Images for each prompt.  [default: 1]")
+@click.option("--seed", type=int, help="Image i uses SEED + i.  [default: random]")
+@click.option("--seeds", help="The seeds themselves, such as 0,1,4-6.")
+@click.option("--trunc", "truncation", type=float, help="Truncation ψ, 0 to 2.  [default: model's]")
+@click.option("--trunc-cutoff", "truncation_cutoff", type=int, help="Truncate only so many layers.")
+@click.option("--diversity", type=float, help="The scale of z, 0 to 5.  [default: 1]")
+@click.option("--condition", help="How words condition the sampler.  [default: model's]")
+@click.option(
+    "--shortlist", type=int, help="Draw so many latents a face, make the best.  [default: model's]"
+)
+@click.option(
+    "--noise-mode",
+    type=click.Choice(["const", "random", "none"]),
+    help="The generator's noise inputs.  [default: const]",
+)
+@click.option("--negative", "negative_prompt", metavar="PROMPT", help="What is not wanted.")
+@click.option("--literal", is_flag=True, default=None, help="Take ( ) [ ] AND as they stand.")
+@click.option("--candidates", type=int, help="Draw so many for each prompt, keep the best.")
+@click.option("--keep", type=int, help="How many of the candidates to keep.  [default: -n]")
+@click.option("--grid", metavar="COLSxROWS", help="Also save a contact sheet, grid.png.")
+@click.option("-o", "--outdir", type=click.Path(path_type=Path), default="out", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+@click.option(
+    "--format",
+    type=click.Choice(["png", "jpeg", "webp"]),
+    default="png",
+    show_default=True,
+    help="The kind of image file.",
+)
+@click.option(
+    "--c2pa",
+    type=(click.Path(path_type=Path), click.Path(path_type=Path)),
+    metavar="CERT KEY",
+    help="Sign the images (PEM files).",
+)
+@click.option(
+    "--save-latents",
+    type=click.Choice(["safetensors", "npz"]),
+    help="Also save each latent, w [1, num_ws, w_dim], beside its image.",
+)
+@click.option("--model", help="A folder, hub id or Fast text2StyleGAN file.  [default: bundled]")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16", "bfloat16"]),
+    help="The generator's number type.  [default: float32]",
+)
+@click.option("--batch-size", type=int, default=1, show_default=True, help="Images at once.")
+@click.option("--tar", is_flag=True, help="Table: WebDataset tar files rather than folders.")
+@click.option("--shard-size", type=int, default=1000, show_default=True, help="Table: images each.")
+@click.option("--duplicates", type=float, help="Table: name images with this cosine to another.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each image.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no list of files.")
+def generate(
+    texts: tuple[str, ...],
+    file: str | None,
+    from_image: Path | None,
+    num_images: int | None,
+    seed: int | None,
+    seeds: str | None,
+    candidates: int | None,
+    keep: int | None,
+    grid: str | None,
+    dtype: str | None,
+    tar: bool,
+    shard_size: int,
+    duplicates: float | None,
+    **options: Any,
+) -> None:
+    """Draw faces from words.
+
+    Each image is saved as OUTDIR/seed0042.png, or OUTDIR/01-the-prompt/seed0042.png if there are
+    several prompts, with all it takes to draw it again inside. Prompts know (emphasis),
+    (emphasis:1.3), [less of it] and blends: one AND another. A table, --prompts FILE.csv with a
+    column prompt and perhaps seed, is drawn in shards with a manifest; the same command goes on
+    after a stop, and torchrun shares it out among processes.
+    """
+    from text2face import provenance
+    from text2face.cli.generate_job import Job, parse_grid, parse_seeds
+    from text2face.settings import choose_seeds
+
+    given = {name: options.pop(name) for name in _SETTINGS}
+    given = {name: value for name, value in given.items() if value is not None}
+    if file is not None and file.lower().endswith(".csv"):
+        from text2face.cli import generate_table
+
+        others: dict[str, Any] = {
+            "seeds": seeds,
+            "seed": seed,
+            "num_images": num_images,
+            "keep": keep,
+        }
+        others |= {"candidates": candidates, "grid": grid, "from_image": from_image}
+        others |= {"dtype": dtype, "tar": tar, "shard_size": shard_size, "duplicates": duplicates}
+        if texts:
+            raise ArgumentError("prompts are given beside a table; expected one of them")
+        stoppable(lambda: generate_table.run(Path(file), given, {**options, **others}))
+        return
+    wanted = _texts(texts, file)
+    source = None
+    if from_image:
+        records = provenance.read(from_image)
+        if len(records) > 1 or wanted:
+            raise ArgumentError(
+                f"--from-image {from_image} is a contact sheet or comes with other prompts; "
+                "expected one image and no prompts"
+            )
+        source = records[0]
+        if source.process:
+            raise ArgumentError(
+                f"--from-image {from_image} was made by more than words: {source.process}; "
+                "expected an image that generate drew"
+            )
+        wanted = [source.prompt]
+    elif not wanted:
+        raise ArgumentError("no prompt; expected one, such as 'a woman with red hair'")
+    if seed is not None and seeds is not None:
+        raise ArgumentError("--seed and --seeds are both given; expected one of them")
+    size = parse_grid(grid) if grid else None
+    chosen: int | list[int] | None = parse_seeds(seeds) if seeds is not None else seed
+    if chosen is None and source:
+        chosen = source.seed
+    if num_images is None and keep is None and size and not isinstance(chosen, list):
+        num_images = max(1, size[0] * size[1] // len(wanted))
+    all_seeds, kept = choose_seeds(
+        chosen, 1 if num_images is None else num_images, candidates, keep
+    )
+    job = Job(
+        texts=wanted,
+        source=source,
+        given=given,
+        seeds=all_seeds,
+        random_seed=chosen is None,
+        keep=kept,
+        grid=size,
+        dtype=dtype or (source.dtype if source else "float32"),
+        **options,
+    )
+    stoppable(job.run)
+
+
+def _texts(texts: Sequence[str], file: str | None) -> list[str]:
+    """The prompts of the command line, then those of the file; "-" is stdin."""
+    wanted: list[str] = []
+    for text in texts:
+        wanted += _lines("-") if text == "-" else [text]
+    return wanted + (_lines(file) if file is not None else [])
+
+
+def _lines(file: str) -> list[str]:
+    """The lines of a file that are not empty."""
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        lines = content.decode("utf-8-sig").splitlines()
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise ArgumentError(
+            f"cannot read the prompts in {file}: {why}; expected a text file with one prompt a line"
+        ) from None
+    except UnicodeDecodeError:
+        raise PromptError(f"the prompts in {file} are not UTF-8; save the file as UTF-8") from None
+    wanted = [line for line in lines if line.strip()]
+    if not wanted:
+        raise PromptError(f"no prompt in {file}; expected one a line")
+    return wanted

@@ -1,0 +1,275 @@
+"""`text2face generate`: plan, check, draw, save."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from text2face import prompts, provenance
+from text2face.errors import ArgumentError, CheckpointError, OutputError
+from text2face.provenance import Record
+from text2face.settings import Settings, check_count
+from text2face.storage.folders import atomic_file, check_writable, make_folder
+
+if TYPE_CHECKING:
+    from text2face.pipeline import Face, TextToFace
+
+__all__ = ["Job", "parse_grid", "parse_seeds", "write_latent"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the command line asks for; None = not said."""
+
+    texts: Sequence[str]
+    source: Record | None
+    """The record of the image to draw again; other settings given override it."""
+    given: Mapping[str, Any]
+    """The `Settings` that were given, by name."""
+    seeds: Sequence[int]
+    random_seed: bool
+    """Nobody chose the seeds, so say them."""
+    keep: int | None
+    grid: tuple[int, int] | None
+    """Columns and rows of the contact sheet."""
+    outdir: Path
+    overwrite: bool
+    save_latents: str | None
+    """The kind of file: "safetensors" or "npz"."""
+    model: str | None
+    device: str
+    dtype: str
+    batch_size: int
+    as_json: bool
+    quiet: bool
+    format: str = "png"
+    """The kind of image file: "png", "jpeg" or "webp"."""
+    c2pa: tuple[Path, Path] | None = None
+    """The certificate and key to sign with."""
+
+    def run(self) -> None:
+        """Check all that can be checked, load the model, then draw and save face by face.
+
+        Raises:
+            Text2FaceError: Something is wrong; faces that are finished stay.
+            KeyboardInterrupt: With a message that says how many faces are finished.
+        """
+        self._check()
+        pipe = self._load()
+        settings = self._settings(pipe)
+        unknown = pipe.unknown_words(self.texts, settings)
+        if unknown:
+            listed = ", ".join(unknown)
+            click.echo(f"text2face: words that the encoder does not know: {listed}", err=True)
+        if self.random_seed and not self.quiet:
+            click.echo(f"seed {self.seeds[0]}", err=True)
+        self._draw(pipe, settings)
+
+    @cached_property
+    def kept(self) -> int:
+        """How many faces of each prompt are kept."""
+        return self.keep or len(self.seeds)
+
+    @cached_property
+    def folders(self) -> dict[str, Path]:
+        """Where the faces of each prompt go."""
+        if len(self.texts) == 1:
+            return {self.texts[0]: self.outdir}
+        digits = max(2, len(str(len(self.texts))))
+        return {
+            text: self.outdir / f"{index:0{digits}}-{_slug(text)}"
+            for index, text in enumerate(self.texts, 1)
+        }
+
+    @cached_property
+    def signer(self) -> provenance.Signer | None:
+        """What signs the files."""
+        return provenance.load_signer(*self.c2pa) if self.c2pa else None
+
+    def _path(self, text: str, seed: int) -> Path:
+        return self.folders[text] / f"seed{seed:04d}.{self.format}"
+
+    def _check(self) -> None:
+        """Find what is wrong before the slow part starts."""
+        Settings(**{**asdict(self.source.settings if self.source else Settings()), **self.given})
+        check_count("batch-size", self.batch_size)
+        if self.signer:
+            self.signer(_probe(), "image/png")
+        for text in self.texts:
+            prompts.parse(text, literal=self.given.get("literal", False))
+        if len(set(self.texts)) < len(self.texts):
+            raise ArgumentError(
+                "a prompt is given twice; expected each once; raise -n for more faces"
+            )
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ArgumentError("a seed is given twice; expected each once")
+        count = self.kept * len(self.texts)
+        if self.grid and count > self.grid[0] * self.grid[1]:
+            raise ArgumentError(
+                f"--grid {self.grid[0]}x{self.grid[1]} has no room for {count} faces; "
+                "expected columns x rows to hold them all"
+            )
+        planned = [self._path(text, seed) for text in self.texts for seed in self.seeds]
+        if self.save_latents:
+            planned += [path.with_suffix(f".{self.save_latents}") for path in planned]
+        if self.grid:
+            planned.append(self.outdir / f"grid.{self.format}")
+        existing = [] if self.overwrite else [path for path in planned if path.exists()]
+        if existing:
+            more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+            raise OutputError(
+                f"{existing[0]}{more} would be overwritten; choose another --outdir or --seed, or "
+                "pass --overwrite"
+            )
+        check_writable(self.outdir)
+
+    def _load(self) -> TextToFace:
+        import torch
+
+        from text2face.pipeline import TextToFace
+
+        pipe = TextToFace.from_pretrained(self.model)
+        pipe.to(self.device, getattr(torch, self.dtype))
+        if self.source:
+            torch.set_num_threads(self.source.threads)
+        if self.source and self.source.weights != pipe.weights:
+            raise CheckpointError(
+                f"the image was made with the weights {self.source.weights} of "
+                f"{self.source.model}, this model's are {pipe.weights}; expected the same for the "
+                "same face; name the image's model with --model"
+            )
+        return pipe
+
+    def _settings(self, pipe: TextToFace) -> Settings:
+        if self.source:
+            return replace(self.source.settings, **self.given)
+        return pipe.settings(**self.given)
+
+    def _draw(self, pipe: TextToFace, settings: Settings) -> None:
+        import torch
+        from tqdm import tqdm
+
+        faces: list[Face] = []
+        records: list[Record] = []
+        bar = tqdm(
+            total=len(self.texts) * len(self.seeds),
+            unit="face",
+            leave=False,
+            disable=True if self.quiet else None,  # None: only where stderr is a terminal
+        )
+        try:
+            with bar:
+                drawn = pipe.draw(
+                    self.texts,
+                    self.seeds,
+                    settings,
+                    keep=self.keep,
+                    batch_size=self.batch_size,
+                    on_face=bar.update,
+                )
+                for face in drawn:
+                    record = provenance.describe(pipe, settings, face)
+                    path = self._path(face.prompt, face.seed)
+                    make_folder(path.parent)
+                    if self.save_latents:
+                        write_latent(path.with_suffix(f".{self.save_latents}"), face)
+                    provenance.write(path, face.image, record, sign=self.signer)
+                    faces.append(face)
+                    records.append(record)
+                    self._tell(bar, path, f"{face.score:.3f}", asdict(record))
+            if self.grid:
+                path = self.outdir / f"grid.{self.format}"
+                self._write_sheet(path, self.grid[0], faces, records)
+                self._tell(bar, path, "contact sheet", {"contact_sheet": len(faces)})
+        except torch.OutOfMemoryError:  # the GPU's
+            raise MemoryError from None
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"interrupted: {len(records)} of {self.kept * len(self.texts)} faces are finished, "
+                f"in {self.outdir}"
+            ) from None
+
+    def _tell(self, bar: Any, path: Path, note: str, facts: Mapping[str, Any]) -> None:
+        """Say on stdout what was saved."""
+        if self.as_json:
+            bar.write(json.dumps({"path": str(path), **facts}), file=sys.stdout)
+        elif not self.quiet:
+            bar.write(f"{path}  {note}", file=sys.stdout)
+
+    def _write_sheet(
+        self, path: Path, columns: int, faces: Sequence[Face], records: Sequence[Record]
+    ) -> None:
+        from text2face.sheet import contact_sheet
+
+        row_per_prompt = len(self.texts) > 1 and self.kept == columns
+        sheet = contact_sheet(
+            [face.image for face in faces], columns, self.texts if row_per_prompt else None
+        )
+        provenance.write_sheet(path, sheet, records, sign=self.signer)
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Read a list of seeds such as "0,1,4-6"; ranges include both ends.
+
+    Raises:
+        ArgumentError: It is not such a list.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,10})\s*(?:-\s*(\d{1,10})\s*)?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last:
+            raise ArgumentError(f"--seeds is {text!r}, expected numbers and ranges such as 0,1,4-6")
+        check_count("the number of seeds", last - first + 1 + len(seeds))
+        seeds += range(first, last + 1)
+    return seeds
+
+
+def parse_grid(text: str) -> tuple[int, int]:
+    """Read columns and rows such as "4x2".
+
+    Raises:
+        ArgumentError: It is not such a pair.
+    """
+    match = re.fullmatch(r"(\d{1,3})[xX×](\d{1,3})", text)
+    columns, rows = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not columns or not rows:
+        raise ArgumentError(f"--grid is {text!r}, expected columns x rows such as 4x2")
+    return columns, rows
+
+
+def _probe() -> bytes:
+    """A small picture, to see that the certificate signs."""
+    import io
+
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, format="PNG")
+    return file.getvalue()
+
+
+def write_latent(path: Path, face: Face) -> None:
+    """Save w [1, num_ws, w_dim] as NVIDIA's tools do, under the name "w"."""
+    with atomic_file(path) as file:
+        if path.suffix == ".npz":
+            import numpy as np
+
+            np.savez(file, w=face.latent[None].numpy())
+        else:
+            from safetensors.torch import save
+
+            file.write(save({"w": face.latent[None].contiguous()}))
+
+
+def _slug(text: str) -> str:
+    """A folder name that tells a prompt."""
+    return "-".join(prompts.words(text))[:50].rstrip("-")

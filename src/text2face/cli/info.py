@@ -1,0 +1,41 @@
+"""`text2face info`: what an image says of itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from text2face.errors import OutputError
+
+__all__ = ["info"]
+
+
+@click.command()
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object, or one for each face.")
+def info(image: Path, as_json: bool) -> None:
+    """Show how an image was made, and check that all it says of itself holds.
+
+    `generate --from-image` draws it again. The exit code is 1 if something does not hold: the mark
+    of generated images is missing, texts contradict each other, or a C2PA signature is broken.
+    """
+    from text2face import provenance
+
+    report = provenance.inspect(image)
+    about = {
+        "digital_source_type": (report.source_type or "").rpartition("/")[2] or None,
+        "content_credentials": report.credentials,
+    }
+    for facts in [report.edited] if report.edited else map(asdict, report.records):
+        if as_json:
+            click.echo(json.dumps({**facts, **about, "problems": report.problems}))
+            continue
+        facts |= facts.pop("settings", {}) | about
+        click.echo(
+            "\n".join(f"{name}: {value}" for name, value in facts.items() if value is not None)
+        )
+    if report.problems:
+        raise OutputError(f"{image}: {'; '.join(report.problems)}")

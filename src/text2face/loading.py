@@ -1,0 +1,181 @@
+"""From a folder or a hub id to components: names in JSON, weights in safetensors, no pickle."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final, Protocol, Self, cast, runtime_checkable
+
+import torch
+
+from text2face.encoders.base import TextImageEncoder
+from text2face.errors import ArgumentError, CheckpointError
+from text2face.storage.folders import CONFIG_NAME, read_config, read_json
+from text2face.storage.hub import is_hub_id, snapshot
+
+BUNDLED: Final = Path(__file__).parent / "bundled"
+
+TYPES: Final = {
+    "generator": {
+        "stylegan2": "text2face.generators.stylegan2:StyleGAN2",
+        "stylegan3": "text2face.generators.stylegan3:StyleGAN3",
+    },
+    "encoder": {
+        "clip": "text2face.encoders.clip:CLIPEncoder",
+        "compact": "text2face.encoders.compact:CompactEncoder",
+    },
+    "inversion": {
+        "compact": "text2face.inversion.encoder:InversionEncoder",
+        "psp": "text2face.inversion.psp:PSPEncoder",
+    },
+    "sampler": {
+        "cvae": "text2face.samplers.cvae:CVAESampler",
+        "flow": "text2face.samplers.flow:FlowSampler",
+        "fast-text2stylegan": "text2face.samplers.fast_text2stylegan:FastText2StyleGANSampler",
+    },
+}
+
+_PATTERNS: Final = ("*.json", "*.safetensors", "*.md", "*.txt", "*.model")
+
+
+@runtime_checkable
+class Saveable(Protocol):
+    """What every component can do besides its own trade."""
+
+    @classmethod
+    def from_pretrained(cls, folder: Path) -> Self:
+        """Load from a component folder."""
+        ...
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Save to a component folder."""
+        ...
+
+
+def find_model(source: str | Path | None) -> Path:
+    """The folder of a model.
+
+    Args:
+        source: A folder; a hub id such as "owner/name", downloaded if it is not in the cache; or
+            None for the model that comes with the package.
+
+    Raises:
+        CheckpointError: There is no such folder or hub model, or the hub cannot be reached.
+    """
+    if source is None:
+        return BUNDLED
+    folder = Path(source)
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise CheckpointError(
+            f"{source} is a file, expected a model folder that holds pipeline.json"
+        )
+    if isinstance(source, str) and is_hub_id(source):
+        return snapshot(source, _PATTERNS, expected="a folder that holds pipeline.json")
+    raise CheckpointError(
+        f"no model folder {source}; expected a folder that holds pipeline.json, or a hub id such "
+        "as owner/name; check the path"
+    )
+
+
+def load_component(kind: str, folder: Path) -> Any:
+    """Load the generator, encoder, sampler or inversion encoder that a folder holds.
+
+    Raises:
+        CheckpointError: The folder is missing or damaged, or its type is not known.
+    """
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"missing folder: {folder}; expected the {kind} of the model; download the model again"
+        )
+    name = read_config(folder)["type"]
+    if name not in TYPES[kind]:
+        raise CheckpointError(
+            f"unknown {kind} type {name!r} in {folder}; expected one of {', '.join(TYPES[kind])}; "
+            "a newer text2face may know it"
+        )
+    module, attribute = TYPES[kind][name].split(":")
+    component = cast("type[Saveable]", getattr(import_module(module), attribute))
+    return component.from_pretrained(folder)
+
+
+def load_encoder(name: str | Path, *, truncate: bool = False) -> TextImageEncoder:
+    """Load a text-image encoder.
+
+    ```python
+    encoder = text2face.load_encoder("openai/clip-vit-base-patch32")
+    score = torch.cosine_similarity(encoder.encode_image(faces), encoder.encode_text(["a hat"]))
+    ```
+
+    Args:
+        name: Any CLIP or SigLIP of transformers: a hub id such as "openai/clip-vit-base-patch16",
+            a folder, or a name of `text2face models list`; or an encoder folder of text2face.
+        truncate: Cut off texts beyond the encoder's context, rather than raise. An encoder folder
+            of text2face keeps its own setting.
+
+    Returns:
+        The encoder on the CPU, in float32, in evaluation mode and frozen; embeddings
+        [N, embedding_dim] keep the length that the network gives them.
+
+    Raises:
+        CheckpointError: There is none, or it is damaged or out of reach.
+    """
+    from text2face.catalogue import MODELS
+    from text2face.encoders.clip import CLIPEncoder
+
+    folder = Path(name)
+    if folder.is_dir():
+        if isinstance(read_json(folder / CONFIG_NAME).get("type"), str):
+            return cast("TextImageEncoder", load_component("encoder", folder))
+        return CLIPEncoder.from_folder(folder, truncate=truncate)
+    if isinstance(name, str) and name in MODELS and MODELS[name].kind == "encoder":
+        name = MODELS[name].source
+    if isinstance(name, str) and is_hub_id(name):
+        return CLIPEncoder.from_hub(name, truncate=truncate)
+    raise CheckpointError(
+        f"no encoder {name}; expected a hub id such as openai/clip-vit-base-patch32, a folder that "
+        "transformers or text2face has saved, or a name of `text2face models list --kind encoder`"
+    )
+
+
+def fingerprint(folder: Path) -> str:
+    """16 hexadecimal digits that name what a model draws with: weights and configuration.
+
+    The inversion encoder is left out: it draws nothing.
+
+    Args:
+        folder: A model folder, or a checkpoint file.
+    """
+    digest = hashlib.sha256()
+    paths = [
+        path
+        for path in folder.rglob("*")
+        if path.suffix in {".json", ".safetensors"}
+        and path.relative_to(folder).parts[0] != "inversion"
+    ]
+    for path in sorted(paths) if folder.is_dir() else [folder]:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def choose_device(device: str | torch.device) -> torch.device:
+    """The device by name; "auto" is the GPU if there is one.
+
+    Raises:
+        ArgumentError: There is no such device here.
+    """
+    if device == "auto":
+        gpu = torch.cuda.is_available()
+        return torch.device("cuda" if gpu else "mps" if torch.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(1, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ArgumentError(
+            f"no device {str(device)!r} on this machine; expected auto, cpu, cuda or mps"
+        ) from None
+    return chosen

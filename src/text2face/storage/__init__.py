@@ -1,0 +1,1 @@
+"""Files: component folders, the hub and downloads."""

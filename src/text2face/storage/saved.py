@@ -1,0 +1,75 @@
+"""Networks that are made from their config alone, each with a folder of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from torch import Tensor, nn
+
+from text2face.errors import CheckpointError
+from text2face.storage.folders import (
+    CONFIG_NAME,
+    make_config,
+    read_config,
+    read_tensors,
+    write_folder,
+)
+
+__all__ = ["SavedModule", "freeze_from", "stored"]
+
+
+class SavedModule(nn.Module):
+    """A network with `config.json` and `model.safetensors`."""
+
+    kind: ClassVar[str]
+    """The "type" in `config.json`."""
+    config_class: ClassVar[Any]
+    """The dataclass of its configuration, which is all that its constructor takes."""
+    stored_half: ClassVar[bool] = True
+    """Whether it is stored as fp16."""
+    config: Any
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Self:
+        """Load a network in evaluation mode, without gradients.
+
+        Raises:
+            CheckpointError: The folder is missing or damaged, or holds another kind of network.
+        """
+        folder = Path(folder)
+        content = read_config(folder)
+        if content["type"] != cls.kind:
+            raise CheckpointError(
+                f"{folder} holds {content['type']!r}, expected {cls.kind!r}; choose another folder"
+            )
+        module = cls(make_config(cls.config_class, content, folder / CONFIG_NAME))
+        freeze_from(module, folder)
+        return module
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write `config.json` and `model.safetensors`.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
+        config = {"type": self.kind, **dataclasses.asdict(self.config)}
+        write_folder(Path(folder), config, stored(self), half=self.stored_half)
+
+
+def stored(module: nn.Module) -> dict[str, Tensor]:
+    """What of a network goes into its file."""
+    state: dict[str, Tensor] = module.state_dict()
+    return {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
+
+
+def freeze_from(module: nn.Module, folder: Path) -> None:
+    """Load a network's tensors; evaluation mode, parameters frozen.
+
+    Raises:
+        CheckpointError: They are missing or damaged.
+    """
+    expected = {name: tensor.shape for name, tensor in stored(module).items()}
+    module.load_state_dict(read_tensors(folder, expected), strict=False)
+    module.eval().requires_grad_(False)

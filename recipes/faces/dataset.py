@@ -84,9 +84,10 @@ def write(
 def render_shard(faces: range, plan: Plan, renderer: Renderer) -> dict[str, Any]:
     """Renders some faces; the keys are the file names of a data set."""
     people = [identity(index, plan.seed) for index in faces]
-    records = [record(face) for face in people]
+    drawn = [renderer.render_seen(face, plan.size) for face in people]
+    records = [record(face, seen) for face, (_, seen) in zip(people, drawn, strict=True)]
     return {
-        "images.npy": np.stack([renderer.render(face, plan.size) for face in people]),
+        "images.npy": np.stack([image for image, _ in drawn]),
         "parameters.npy": np.stack([parameters(face) for face in people]).astype(np.float16),
         "records.jsonl": records,
         "captions.jsonl": [

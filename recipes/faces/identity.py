@@ -222,13 +222,16 @@ def read(d: Draws) -> Identity:
     frame_shape, frame_color = d.choice(odds.even(odds.FRAME_SHAPES)), d.choice(odds.FRAME_COLORS)
     frame_thickness = d.uniform()
     hat, hat_color = d.choice(odds.HATS), d.choice(odds.even(palette.CLOTH))
-    any_eye, light_brown = d.choice(odds.EYE_COLORS), d.happens(0.2)
+    any_eye, dark_eye = d.choice(odds.EYE_COLORS), d.choice(odds.DARK_EYES)
     dark_eyed = dark_haired or ethnicity == "Latino"
-    likes_makeup = d.choice({"always": 0.5, "with short hair": 0.3, "never": 0.2})
+    likes_makeup = d.choice(odds.MAKEUP)
     lipstick = d.choice(odds.even(palette.LIPSTICK))
-    eyeshadow, wears_eyeshadow = d.choice(odds.even(palette.EYESHADOW)), d.happens(0.5)
-    earrings = d.choice({"none": 0.5, "stud": 0.3, "hoop": 0.2})
-    other_stud, freckled = d.happens(0.03), d.happens(0.2)
+    eyeshadow, wears_eyeshadow = (
+        d.choice(odds.even(palette.EYESHADOW)),
+        d.happens(odds.WEARS_EYESHADOW),
+    )
+    earrings, others_earrings = d.choice(odds.WOMENS_EARRINGS), d.choice(odds.OTHERS_EARRINGS)
+    freckled = d.happens(odds.FRECKLED)
     female_suit = d.choice(odds.even(catalogue.FEMALE_SUITS))
     male_suit = d.choice(odds.even(catalogue.MALE_SUITS))
     clothes_color = d.choice(odds.even(palette.CLOTH))
@@ -257,7 +260,7 @@ def read(d: Draws) -> Identity:
         likes_makeup == "always" or (likes_makeup != "never" and hair in odds.SHORT_HAIR)
     )
     if not woman:
-        earrings = "stud" if other_stud else "none"
+        earrings = others_earrings
     if hat == "headband" and hair in odds.TOO_FULL_FOR_A_HEADBAND:
         hat = "none"
     bangs = hair in ("bob01", "bob02", "short03") or (hair == "braid01" and fringe)
@@ -293,7 +296,7 @@ def read(d: Draws) -> Identity:
         gloss=gloss,
         blush=blush,
         skin_texture=skin_texture,
-        freckles=ethnicity == "Caucasian" and freckled and age != "old",
+        freckles=skin in odds.FRECKLES_SHOW_ON and freckled and age != "old",
         hair=hair,
         hair_color=hair_color,
         bun=bun,
@@ -311,7 +314,7 @@ def read(d: Draws) -> Identity:
         black_lenses=black_lenses,
         hat=hat,
         hat_color=hat_color,
-        eye_color=("brownlight" if light_brown else "brown") if dark_eyed else any_eye,
+        eye_color=dark_eye if dark_eyed and dark_eye != "other" else any_eye,
         makeup=makeup,
         lipstick=lipstick,
         eyeshadow=eyeshadow,

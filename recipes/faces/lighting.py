@@ -71,7 +71,7 @@ def _plan(face: Identity) -> _Plan:
             side = float(np.sign(plan.azimuth))
             return replace(plan, azimuth=66 * side, ambient=0.24, fill=0.10, key=1.8)
         case "soft":
-            return replace(plan, key=0.95, ambient=0.85, fill=0.32)
+            return replace(plan, key=1.15, ambient=0.70, fill=0.28)
         case "backlit":
             return replace(plan, key=0.9, ambient=0.75, rim=1.3)
     raise ValueError(f"unknown light {face.light!r}")

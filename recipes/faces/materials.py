@@ -57,9 +57,9 @@ def solid_paint(face: Identity, style: str, assets: Assets) -> Paint:
     hair = linear(palette.HAIR[face.hair_color])
     lipstick, lips = 0.0, _BLACK
     if face.makeup:
-        lipstick, lips = 0.6, linear(palette.LIPSTICK[face.lipstick])
+        lipstick, lips = 0.8, linear(palette.LIPSTICK[face.lipstick])
     elif face.gender == "female":
-        lipstick, lips = 0.45, linear(palette.UNPAINTED_LIPS) * (1 - 0.55 * face.darkness)
+        lipstick, lips = 0.3, linear(palette.UNPAINTED_LIPS) * (1 - 0.55 * face.darkness)
     shadowed = face.makeup and face.wears_eyeshadow
     blush = 0.15 + 0.35 * face.blush + (0.5 if face.makeup else 0)
     beard = {"stubble": 0.55, "short beard": 0.8, "full beard": 0.8}
@@ -82,7 +82,7 @@ def solid_paint(face: Identity, style: str, assets: Assets) -> Paint:
         gloss=f32(face.gloss),
         freckles=f32(face.freckles),
         blush=f32(blush * (0.5 if face.age == "old" else 1)),
-        eyeshadow=f32(0.55 if shadowed else 0),
+        eyeshadow=f32(0.7 if shadowed else 0),
         eyeshadow_colour=linear(palette.EYESHADOW[face.eyeshadow]) if shadowed else _BLACK,
         lipstick=f32(lipstick),
         lipstick_colour=lips.astype(np.float32),

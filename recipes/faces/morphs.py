@@ -123,7 +123,7 @@ def _add_expression(weights: Weights, face: Identity) -> None:
         move("mouth-open", 0.45 * strength)
         move("mouth-upward-retraction", 0.18)
     elif expression == "sad":
-        move("mouth-depression", 0.6 * strength)
+        move("mouth-depression", 0.75 * strength)
         both("eyebrows-*-inner-up", 0.9 * strength)
         both("eye-*-slit", 0.2)
     elif expression == "angry":
@@ -144,9 +144,9 @@ def _add_expression(weights: Weights, face: Identity) -> None:
         move("mouth-corner-puller", 0.25)
         move("eye-right-slit", 0.2)
     elif expression == "pursed lips":
-        move("mouth-pursing", 0.7 * strength)
+        move("mouth-pursing", 1.0 * strength)
     elif expression == "disgust":
-        both("nose-*-elevation", 0.8 * strength)
-        move("mouth-elevation", 0.35 * strength)
+        both("nose-*-elevation", 1.0 * strength)
+        move("mouth-elevation", 0.45 * strength)
         both("eyebrows-*-down", 0.5)
         both("eye-*-slit", 0.3)

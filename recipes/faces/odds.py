@@ -1,6 +1,8 @@
 """How often a face has what: the probabilities behind `identity.sample`.
 
-Tables need not sum to one. Their order matters: options follow each other along a component of z.
+They are odds for learning: a value that is rare among people is frequent enough here to be learnt,
+and choices depend on each other as little as can be. Tables need not sum to one. Their order
+matters: options follow each other along a component of z.
 """
 
 from __future__ import annotations
@@ -27,22 +29,22 @@ FACE_SHAPES: Final[Odds] = {
     "invertedtriangular": 0.1, "diamond": 0.1,
 }  # fmt: skip
 EXPRESSIONS: Final[Odds] = {
-    "neutral": 0.36, "smile": 0.27, "big smile": 0.20, "open mouth": 0.03, "sad": 0.03,
-    "angry": 0.03, "surprised": 0.03, "closed eyes": 0.02, "pursed lips": 0.01, "wink": 0.01,
-    "disgust": 0.01,
+    "neutral": 0.16, "smile": 0.12, "big smile": 0.11, "open mouth": 0.07, "sad": 0.08,
+    "angry": 0.08, "surprised": 0.08, "closed eyes": 0.08, "pursed lips": 0.07, "wink": 0.08,
+    "disgust": 0.07,
 }  # fmt: skip
 
 _FEMALE_HAIR: Final = {
-    "bob01": 0.15, "bob02": 0.13, "long01": 0.22, "ponytail01": 0.11, "braid01": 0.12,
-    "short01": 0.015, "short02": 0.03, "short03": 0.03, "short04": 0.01, "bun": 0.05,
-    "afro01": 0.05, "curly shell": 0.06, "buzz": 0.012, "crew": 0.0, "receding": 0.0,
-    "horseshoe": 0.0, "bald": 0.013,
+    "bob01": 0.10, "bob02": 0.10, "long01": 0.26, "ponytail01": 0.10, "braid01": 0.08,
+    "short01": 0.04, "short02": 0.03, "short03": 0.04, "short04": 0.03, "bun": 0.09,
+    "afro01": 0.05, "curly shell": 0.06, "buzz": 0.015, "crew": 0.0, "receding": 0.0,
+    "horseshoe": 0.0, "bald": 0.015,
 }  # fmt: skip
 _MALE_HAIR: Final = {
-    "bob01": 0.0, "bob02": 0.01, "long01": 0.05, "ponytail01": 0.02, "braid01": 0.0,
-    "short01": 0.13, "short02": 0.13, "short03": 0.13, "short04": 0.10, "bun": 0.01, "afro01": 0.06,
-    "curly shell": 0.06, "buzz": 0.10, "crew": 0.06, "receding": 0.06, "horseshoe": 0.05,
-    "bald": 0.08,
+    "bob01": 0.0, "bob02": 0.015, "long01": 0.07, "ponytail01": 0.04, "braid01": 0.0,
+    "short01": 0.11, "short02": 0.10, "short03": 0.11, "short04": 0.07, "bun": 0.02, "afro01": 0.06,
+    "curly shell": 0.06, "buzz": 0.08, "crew": 0.08, "receding": 0.09, "horseshoe": 0.08,
+    "bald": 0.09,
 }  # fmt: skip
 HAIR: Final = tuple(_FEMALE_HAIR)
 SHORT_HAIR: Final = ("short01", "short02", "short03", "short04", "buzz", "bald")
@@ -66,32 +68,39 @@ def hair(gender: str, age: str) -> Odds:
 AFRICAN_CURLS: Final[Odds] = {"other": 0.8, "afro01": 0.12, "curly shell": 0.08}
 
 HAIR_COLORS: Final[Odds] = dict(
-    zip(palette.HAIR, (9, 13, 14, 10, 15, 8, 9, 6, 4, 3, 3, 3, 3, 2.5), strict=True)
+    zip(palette.HAIR, (6, 7, 8, 8, 9, 7, 8, 8, 5, 6, 7, 7, 7, 7), strict=True)
 )
 # What takes the place of the above for the old, in middle age, and for peoples mostly black-haired.
-OLD_HAIR: Final[Odds] = {"other": 0.2, "grey": 0.46, "white": 0.34}
-GREYING_HAIR: Final[Odds] = {"other": 0.75, "grey": 0.25}
-DARK_HAIR: Final[Odds] = {"other": 0.38, "black": 0.42, "dark brown": 0.2}
+OLD_HAIR: Final[Odds] = {"other": 0.4, "grey": 0.32, "white": 0.28}
+GREYING_HAIR: Final[Odds] = {"other": 0.85, "grey": 0.15}
+DARK_HAIR: Final[Odds] = {"other": 0.7, "black": 0.2, "dark brown": 0.1}
 
 FACIAL_HAIR: Final[Odds] = {
-    "none": 0.40, "stubble": 0.15, "moustache": 0.11, "goatee": 0.10, "short beard": 0.12,
+    "none": 0.32, "stubble": 0.15, "moustache": 0.11, "goatee": 0.10, "short beard": 0.12,
     "full beard": 0.12,
 }  # fmt: skip
-GLASSES: Final[Odds] = {"none": 0.67, "glasses": 0.21, "sunglasses": 0.12}
+GLASSES: Final[Odds] = {"none": 0.60, "glasses": 0.28, "sunglasses": 0.12}
 FRAME_SHAPES: Final = ("round", "rectangular", "oval", "square", "cat-eye", "aviator")
 FRAME_COLORS: Final[Odds] = {
-    "black": 0.38, "brown": 0.2, "gold": 0.12, "silver": 0.14, "red": 0.08, "blue": 0.08,
+    "black": 0.2, "brown": 0.17, "gold": 0.16, "silver": 0.16, "red": 0.155, "blue": 0.155,
 }  # fmt: skip
 HATS: Final[Odds] = {
-    "none": 0.76, "fedora": 0.045, "cocked fedora": 0.025, "beanie": 0.065, "cap": 0.065,
-    "headband": 0.04,
+    "none": 0.58, "fedora": 0.06, "cocked fedora": 0.04, "beanie": 0.11, "cap": 0.11,
+    "headband": 0.10,
 }  # fmt: skip
-EYE_COLORS: Final[Odds] = {name: 3.0 if name == "brown" else 1.0 for name in catalogue.EYES}
+EYE_COLORS: Final[Odds] = {name: 1.5 if name == "brown" else 1.0 for name in catalogue.EYES}
+# What takes the place of the above for peoples mostly dark-eyed.
+DARK_EYES: Final[Odds] = {"other": 0.4, "brown": 0.42, "brownlight": 0.18}
+MAKEUP: Final[Odds] = {"always": 0.65, "with short hair": 0.2, "never": 0.15}
+WEARS_EYESHADOW: Final = 0.65
+FRECKLED: Final = 0.25  # of those whose skin shows them
 LIGHTS: Final[Odds] = {
-    "soft": 0.50, "left": 0.14, "right": 0.14, "top": 0.08, "warm": 0.06, "cool": 0.06,
+    "soft": 0.42, "left": 0.18, "right": 0.18, "top": 0.08, "warm": 0.06, "cool": 0.06,
     "dramatic": 0.01, "backlit": 0.01,
 }  # fmt: skip
 EARRINGS: Final = ("none", "stud", "hoop")
+WOMENS_EARRINGS: Final[Odds] = {"none": 0.3, "stud": 0.35, "hoop": 0.35}
+OTHERS_EARRINGS: Final[Odds] = {"none": 0.76, "stud": 0.12, "hoop": 0.12}
 
 SKINS: Final = ("light", "medium", "dark")
 SKIN: Final = {
@@ -106,4 +115,5 @@ ANCESTRY: Final = {
     "South Asian": (0.25, 0.15, 0.6), "Latino": (0.15, 0.3, 0.55),
     "Middle Eastern": (0.12, 0, 0.88),
 }  # fmt: skip
+FRECKLES_SHOW_ON: Final = ("light", "medium")
 DARK_HAIRED: Final = ("African", "Asian", "South Asian", "Middle Eastern")

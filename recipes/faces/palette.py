@@ -44,15 +44,15 @@ BACKGROUND: Final = {
     "pink": "e6aabc", "purple": "8c70ba",
 }  # fmt: skip
 LIPSTICK: Final = {
-    "red": "a3202c", "pink": "c9587a", "nude": "a8655a", "plum": "6f2440", "coral": "cf5a4a",
+    "red": "a8121e", "pink": "d8558a", "nude": "b98468", "plum": "5e1a3c", "coral": "e0603c",
 }  # fmt: skip
 EYESHADOW: Final = {
     "brown": "5a3a2c", "blue": "4a6a9c", "purple": "6a4a86", "green": "4e7a5c", "smoky": "2c2a2e",
     "pink": "b8708a",
 }  # fmt: skip
 FRAME: Final = {
-    "black": "151515", "brown": "4a2c1a", "gold": "b8923c", "silver": "a8aab0", "red": "8c1f26",
-    "blue": "26417c",
+    "black": "121214", "brown": "6e4222", "gold": "c89a2e", "silver": "b4b8c0", "red": "b01c28",
+    "blue": "2450b0",
 }  # fmt: skip
 UNPAINTED_LIPS: Final = "b85a5c"
 GOLD_RING, SILVER_RING = "d9b44a", "cfd2d8"

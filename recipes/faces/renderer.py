@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recipes.faces import lighting, materials, palette, raster, scene
-from recipes.faces.arrays import Floats, Texels
+from recipes.faces.arrays import Floats, Ints, Texels
 from recipes.faces.assets import Assets
 from recipes.faces.blending import blend
 from recipes.faces.camera import POSITION, Crop, Pose
@@ -18,7 +18,8 @@ from recipes.faces.fur import Furrier
 from recipes.faces.identity import Identity
 from recipes.faces.lighting import SHADOW_SIZE, Shadow
 from recipes.faces.raster import FAR, kernel
-from recipes.faces.shading import Mesh, Textures, shade
+from recipes.faces.record import Seen
+from recipes.faces.shading import CLOTH, CLOTHES, EYE, JEWELLERY, PLASTIC, Mesh, Textures, shade
 
 SUPERSAMPLING: Final = 2  # rendered this many times larger, then averaged
 _EXPOSURE: Final = 1.35
@@ -52,6 +53,10 @@ class Renderer:
         Raises:
             ValueError: The size is too small.
         """
+        return self.render_seen(face, size)[0]
+
+    def render_seen(self, face: Identity, size: int = 128) -> tuple[NDArray[np.uint8], Seen]:
+        """Like `render`, and how much of the picture shows small things."""
         if size < 16:
             raise ValueError(f"size is {size}, expected at least 16 pixels")
         side = size * SUPERSAMPLING
@@ -84,6 +89,9 @@ class Renderer:
         front_hair = _far(side)
         raster.hair_depth(sheets_on_screen, *hair, front_hair)
 
+        shown = triangle[(triangle >= 0) & (depth <= front_hair)]
+        seen = _seen(solids.kind[shown], solids.colour[shown], side * side)
+
         image = _background(face, side)
         paint = materials.solid_paint(face, parts.style, self._assets)
         shade(
@@ -112,7 +120,7 @@ class Renderer:
             front_hair,
             image,
         )
-        return _develop(image)
+        return _develop(image), seen
 
 
 @cache
@@ -123,6 +131,15 @@ def _renderer() -> Renderer:
 def render(face: Identity, size: int = 128) -> NDArray[np.uint8]:
     """Draws a face as uint8 sRGB [size, size, 3], with assets from the default cache."""
     return _renderer().render(face, size)
+
+
+def _seen(kind: Ints, colour: Ints, area: int) -> Seen:
+    """Shares of the area, from kind and colour of each pixel [n] that shows a solid."""
+    return Seen(
+        clothes=np.count_nonzero((kind == CLOTH) & (colour == CLOTHES)) / area,
+        earrings=np.count_nonzero((kind == PLASTIC) & (colour == JEWELLERY)) / area,
+        eyes=np.count_nonzero(kind == EYE) / area,
+    )
 
 
 def _far(side: int) -> Floats:

@@ -20,7 +20,7 @@ from recipes.faces.morphs import OPEN_MOUTH
 from recipes.faces.shapes import Solid, glasses, ring, sphere
 
 _FRAME_RADIUS: Final = {
-    "black": 0.022, "brown": 0.022, "gold": 0.011, "silver": 0.011, "red": 0.02, "blue": 0.02,
+    "black": 0.024, "brown": 0.024, "gold": 0.015, "silver": 0.015, "red": 0.024, "blue": 0.024,
 }  # fmt: skip
 
 
@@ -172,7 +172,7 @@ def _put_on_earrings(face: Identity, head: Head, solids: Batch) -> None:
     for lobe, side in ((head.lobe_left, 1), (head.lobe_right, -1)):
         hole = lobe + np.array([side * 0.02, -0.03, 0.02])
         stud = face.earrings == "stud"
-        vertices, faces = sphere(hole, 0.04, 5) if stud else ring(hole, 0.13, 0.014)
+        vertices, faces = sphere(hole, 0.05, 6) if stud else ring(hole, 0.14, 0.021)
         solids.add(vertices, faces, shading.PLASTIC, colour=shading.JEWELLERY)
 
 

@@ -19,6 +19,7 @@ CLOTHES, HAT, FRAME, JEWELLERY, BUN = range(5)
 
 _SIDE: Final = 512  # texels of every texture
 _WRAP: Final = _SIDE - 1
+_GLINT_EDGE: Final = 0.988  # the cosine of the catch light's angle
 
 
 class Mesh(NamedTuple):
@@ -244,8 +245,9 @@ def shade(
                 power = 14.0
             elif kind == EYE:
                 texel(textures.atlas, mesh.texture[t], u, v, sample)
-                for k in range(3):
-                    albedo[k] = sample[k] * 0.92
+                grey = (sample[0] + sample[1] + sample[2]) / 3
+                for k in range(3):  # more colour than the texture has, so that it can be named
+                    albedo[k] = max(0.0, grey + 1.4 * (sample[k] - grey)) * 0.98
                 sky = sky**1.3
                 wrap = (0.3, 0.3, 0.3)
                 sun = 0.35 + 0.65 * sun
@@ -308,7 +310,9 @@ def shade(
                     + shine * lights.key[k]
                     + 0.25 * fresnel * sky * lights.sky[k] * mirror
                 )
-            if kind == EYE:  # the catch light on the cornea
-                glint = halfway**180 * 2.2 * (0.2 + 0.8 * sun)
+            if kind == EYE:  # the catch light on the cornea, beside the pupil, even in shadow
+                gx, gy, gz = unit(hx + 0.6 * vx, hy + 0.6 * vy + 0.06, hz + 0.6 * vz, 1e-9)
+                spot = (nx * gx + ny * gy + nz * gz - _GLINT_EDGE) / (1 - _GLINT_EDGE)
+                glint = max(0.0, min(1.0, spot * 2.5)) * (0.45 + 0.55 * sun)
                 for k in range(3):
                     image[y, x, k] += glint * lights.key[k] + 0.02 * sky * lights.sky[k]

@@ -72,10 +72,10 @@ class Frame(NamedTuple):
 
 
 FRAMES: Final = {
-    "round": Frame(0.235, 0.225, 2.0),
-    "rectangular": Frame(0.275, 0.165, 5.0),
-    "oval": Frame(0.265, 0.17, 2.2),
-    "square": Frame(0.265, 0.215, 4.0),
+    "round": Frame(0.23, 0.23, 2.0),
+    "rectangular": Frame(0.285, 0.145, 6.0),
+    "oval": Frame(0.27, 0.16, 2.0),
+    "square": Frame(0.255, 0.225, 6.0),
     "cat-eye": Frame(0.27, 0.18, 2.6),
     "aviator": Frame(0.275, 0.235, 2.5),
 }
@@ -98,9 +98,9 @@ def glasses(
         x = np.sign(cos) * abs(cos) ** (2 / power) * a
         y = np.sign(sin) * abs(sin) ** (2 / power) * b
         if shape == "cat-eye":
-            y = y + 0.07 * np.clip(x * side / a, 0, 1) ** 2 * (y > -0.02)
+            y = y + 0.11 * np.clip(x * side / a, 0, 1) ** 2 * (y > -0.02)
         if shape == "aviator":
-            y = np.where(y < 0, y * 1.1, y * 0.8)
+            y = np.where(y < 0, y * 1.15, y * 0.65)
             x = x + side * 0.02 * (y < 0)
         rim = np.stack([cx + x, cy + y, front - _WRAP * ((cx + x) / _WRAP_AT) ** 2], 1)
         parts.append(tube(rim, thickness))

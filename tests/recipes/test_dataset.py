@@ -13,7 +13,9 @@ from recipes.faces import __main__, dataset, workers
 from recipes.faces.attributes import DETAILS, LABELS
 from recipes.faces.dataset import DatasetError, Plan, captions_of, write
 from recipes.faces.identity import Identity, identity
-from recipes.faces.record import record
+from recipes.faces.record import Seen, record
+
+SEEN = Seen(clothes=0.1, earrings=0.0, eyes=0.1)
 
 
 class PlainRenderer:
@@ -25,8 +27,11 @@ class PlainRenderer:
         self.cache = cache
 
     def render(self, face: Identity, size: int = 128) -> NDArray[np.uint8]:
+        return self.render_seen(face, size)[0]
+
+    def render_seen(self, face: Identity, size: int = 128) -> tuple[NDArray[np.uint8], Seen]:
         PlainRenderer.drawn += 1
-        return np.full((size, size, 3), int(255 * face.darkness), np.uint8)
+        return np.full((size, size, 3), int(255 * face.darkness), np.uint8), SEEN
 
 
 def _lines(path: Path) -> list[Any]:
@@ -50,7 +55,7 @@ def test_a_data_set_is_complete(tmp_path: Path) -> None:
     assert images[7, 0, 0, 0] == int(255 * identity(7, 3).darkness)
     assert np.load(tmp_path / "parameters.npy").shape[0] == 10
     records = _lines(tmp_path / "records.jsonl")
-    assert records == [record(identity(index, 3)) for index in range(10)]
+    assert records == [record(identity(index, 3), SEEN) for index in range(10)]
     assert all(set(seen) == set(LABELS) | set(DETAILS) for seen in records)
     captions = _lines(tmp_path / "captions.jsonl")
     assert captions[9] == captions_of(records[9], 3, 9, 2)

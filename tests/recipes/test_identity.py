@@ -9,7 +9,7 @@ from recipes.faces import odds
 from recipes.faces.attributes import DETAILS, LABELS
 from recipes.faces.identity import SEED_TEST, Z_DIM, Draws, choices, draw, identity, read, sample
 from recipes.faces.parameters import parameters
-from recipes.faces.record import record
+from recipes.faces.record import Seen, record
 
 
 def test_a_face_is_a_function_of_seed_and_index() -> None:
@@ -22,7 +22,7 @@ def test_the_first_face_never_changes() -> None:
     seen = record(identity(0))
     assert seen["gender"] == "female"
     assert seen["hair_cut"] == "bob"
-    assert seen["expression"] == "neutral"
+    assert seen["expression"] == "smile"
     assert seen["background"] == "white"
 
 
@@ -84,6 +84,23 @@ def test_hidden_things_are_not_recorded() -> None:
             assert seen["hair_style"] is None
         if face.gender == "female" or face.age == "child":
             assert seen["facial_hair"] == "none"
+
+
+def test_what_a_picture_hardly_shows_is_not_recorded() -> None:
+    face = next(f for f in map(identity, range(100)) if f.earrings == "hoop")
+    assert record(face, Seen(clothes=0.1, earrings=0.01, eyes=0.01)) == record(face)
+    seen = record(face, Seen(clothes=0.004, earrings=0.0002, eyes=0.001))
+    assert seen["clothes_color"] is seen["earrings"] is seen["eye_color"] is None
+    bare = next(f for f in map(identity, range(100)) if f.earrings == "none")
+    assert record(bare, Seen(clothes=0.1, earrings=0.0, eyes=0.01))["earrings"] == "none"
+
+
+def test_what_is_rare_among_people_is_frequent_enough_to_be_learnt() -> None:
+    records = [record(identity(index)) for index in range(3000)]
+    for key in ("expression", "freckles", "earrings", "eye_color", "frame_color", "hair_shade"):
+        shares = Counter(seen[key] for seen in records)
+        for value in DETAILS[key]:
+            assert shares[value] > 0.025 * len(records), (key, value)
 
 
 def test_parameters_have_one_length_and_unit_scale() -> None:

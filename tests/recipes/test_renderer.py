@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -165,6 +166,23 @@ def test_faces_are_lit_and_their_wall_has_its_colour() -> None:
         image = _renderer().render(identity(index), 64)
         assert image.std() > 20
         assert 30 < image[24:44, 24:44].mean() < 240
+
+
+@needs_assets
+def test_small_things_are_measured_where_they_show() -> None:
+    face = replace(
+        next(f for f in map(identity, range(100)) if f.hair == "bald" and f.hat == "none"),
+        earrings="hoop",
+        glasses="none",
+        expression="neutral",
+    )
+    _, seen = _renderer().render_seen(face, 64)
+    assert 0.0003 < seen.earrings < 0.02
+    assert 0.001 < seen.eyes < 0.03
+    assert 0 < seen.clothes < 0.3
+    _, bare = _renderer().render_seen(replace(face, earrings="none", expression="closed eyes"), 64)
+    assert bare.earrings == 0
+    assert bare.eyes < 0.0012
 
 
 @needs_assets

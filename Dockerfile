@@ -16,7 +16,8 @@ RUN pip install --no-cache-dir -c constraints.txt \
 USER 1000
 WORKDIR /home/text2face
 EXPOSE 8000 7860
-HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz')"]
+# The server or the page, whichever runs.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
+    CMD ["python", "-m", "text2face.serving.health", "8000", "7860"]
 ENTRYPOINT ["text2face"]
 CMD ["serve", "--host", "0.0.0.0"]

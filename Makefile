@@ -1,37 +1,60 @@
-# make demo   faces from words, in out/
-# make test   lint, types and tests
-# make clean  everything that make has made
+# make demo        faces from words, in out/
+# make test        lint, types and tests
+# make test-fast   the tests that take under a minute in all
+# make docs        the documentation as a site, in site/
+# make clean       everything that make has made
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*')
+# PyTorch's own index has builds without CUDA. On Linux those of PyPI bring several GB of it along.
+CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test clean
+.PHONY: demo test test-fast lint docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/text2face generate --prompts docs/demo-prompts.txt --seed 7 --grid 4x8 --overwrite -o out
+	@echo "The command is there after: source $(BIN)/activate"
 
-test: $(VENV)/.dev
+test: lint
+	$(BIN)/pytest
+
+test-fast: $(VENV)/.dev
+	$(BIN)/pytest -m "not slow"
+
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src recipes benchmarks
-	$(BIN)/pytest
+
+docs: $(VENV)/.dev
+	$(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) out .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) out site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
+# Where there is no NVIDIA GPU, torch without CUDA, if the index answers within seconds.
+$(VENV)/.torch: $(VENV)/bin/python constraints.txt
+	@index=; \
+	if nvidia-smi -L >/dev/null 2>&1; then echo "NVIDIA GPU: torch with CUDA"; \
+	elif $(BIN)/python -c "import urllib.request as u; u.urlopen('$(CPU_INDEX)/torch/', timeout=5)" 2>/dev/null; \
+	then index="--index-url $(CPU_INDEX)"; echo "no NVIDIA GPU: torch from $(CPU_INDEX)"; \
+	else echo "$(CPU_INDEX) cannot be reached: torch as pip finds it, on Linux perhaps with CUDA"; fi; \
+	$(PIP) $$index torch
+	touch $@
+
 # The package itself, as a user installs it.
-$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt $(SOURCES)
+$(VENV)/.installed: $(VENV)/.torch pyproject.toml $(SOURCES)
 	$(PIP) .
 	rm -f $(VENV)/.dev
 	touch $@
 
 # The sources in place, with what tests them.
-$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.dev: $(VENV)/.torch pyproject.toml
 	$(PIP) -e '.[dev]'
 	touch $@

@@ -1,4 +1,4 @@
-"""Draw the figures of docs/method.md, and put the tables of the last runs into it.
+"""Draw the figures of docs/method.md, and put the tables of the last runs into docs/results.md.
 
     python -m benchmarks.figures                       # everything
     python -m benchmarks.figures --only tables         # after another run of rivals or evaluate
@@ -201,8 +201,8 @@ _SHOWN = (
 
 
 def write_tables(material: Material) -> None:
-    """Put the tables between their marks in docs/method.md."""
-    path = Path("docs/method.md")
+    """Put the tables between their marks in docs/results.md."""
+    path = Path("docs/results.md")
     text = path.read_text(encoding="utf-8")
     blocks: dict[str, str] = {}
     if results := material.rivals.get("results"):

@@ -99,7 +99,7 @@ def test_tables_go_between_their_marks(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("docs").mkdir()
-    Path("docs/method.md").write_text("a\n<!-- words -->\nold\n<!-- end of words -->\nb\n")
+    Path("docs/results.md").write_text("a\n<!-- words -->\nold\n<!-- end of words -->\nb\n")
     groups = {"1 named": {"prompts": 2, "accuracy": 0.5, "accuracy ±": 0.1}}
     words = {"groups": groups, "attributes": {"hat": {"1 named": 0.5}}}
     material = figures.Material(
@@ -107,7 +107,7 @@ def test_tables_go_between_their_marks(
     )
     for _ in range(2):
         figures.write_tables(material)
-        text = Path("docs/method.md").read_text()
+        text = Path("docs/results.md").read_text()
         assert text.startswith("a\n<!-- words -->\n| prompts that name")
         assert "| 1 named | 2 | 50.0% ± 10.0 |" in text
         assert "old" not in text

@@ -14,3 +14,46 @@ def test_every_error_is_a_text2face_error_and_stands_in_the_tree(name: str) -> N
 
 def test_a_bad_argument_is_a_value_error_too() -> None:
     assert issubclass(errors.ArgumentError, ValueError)
+
+
+def test_whatever_a_file_holds_is_quoted_in_one_short_line() -> None:
+    bomb: list[object] = []
+    for _ in range(60):
+        bomb = [bomb, bomb]
+    itself: list[object] = []
+    itself.append(itself)
+    deep: object = 0
+    for _ in range(100_000):
+        deep = {"a": (deep,)}
+    values = [bomb, itself, deep, "x" * 10**7, list(range(10**6)), {"k": "v" * 10**6}, 10**9999]
+    values += ["\x1b]0;owned\x07\nall is well", "\u2028\u202e\x9b2J\ud800", object(), {1, 2}]
+    for value in values:
+        line = errors.quoted(value)
+        assert len(line) < 2000
+        assert line.isprintable()
+    del deep, values  # the interpreter frees it without recursion
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("skip", "'skip'"),
+        ([1, 2], "[1, 2]"),
+        (None, "None"),
+        (float("nan"), "nan"),
+        ({"a": True}, "{'a': True}"),
+        ("a\nb", r"'a\nb'"),
+        (list("abcdefgh"), "['a', 'b', 'c', 'd', 'e', 'f', ...]"),
+    ],
+)
+def test_ordinary_values_are_quoted_as_in_python(value: object, line: str) -> None:
+    assert errors.quoted(value) == line
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_no_message_leaves_its_line(name: str) -> None:
+    message = str(getattr(errors, name)("a name\x1b[2J\nforged\u2028line: Jürgen 🙂 → …"))
+    assert message == r"a name\x1b[2J\nforged\u2028line: Jürgen 🙂 → …"
+    long = str(getattr(errors, name)("got " + "x" * 10**6 + "; shorten it"))
+    assert len(long) < 2000
+    assert long.endswith("; shorten it")

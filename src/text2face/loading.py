@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, Self, cast, runtime_checkable
 import torch
 
 from text2face.encoders.base import TextImageEncoder
-from text2face.errors import ArgumentError, CheckpointError
+from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.storage.folders import CONFIG_NAME, read_config, read_json
 from text2face.storage.hub import is_hub_id, snapshot
 
@@ -93,8 +93,8 @@ def load_component(kind: str, folder: Path) -> Any:
     name = read_config(folder)["type"]
     if name not in TYPES[kind]:
         raise CheckpointError(
-            f"unknown {kind} type {name!r} in {folder}; expected one of {', '.join(TYPES[kind])}; "
-            "a newer text2face may know it"
+            f"unknown {kind} type {quoted(name)} in {folder}; expected one of "
+            f"{', '.join(TYPES[kind])}; a newer text2face may know it"
         )
     module, attribute = TYPES[kind][name].split(":")
     component = cast("type[Saveable]", getattr(import_module(module), attribute))

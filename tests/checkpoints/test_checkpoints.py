@@ -161,7 +161,11 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
     ("path", "value", "said"),
     [
         (("_modules", "mapping", "_modules", "fc0", "activation"), "relu", "activation is 'relu'"),
-        (("_modules", "synthesis", "_modules", "b8", "architecture"), ["skip"], "is list"),
+        (
+            ("_modules", "synthesis", "_modules", "b8", "architecture"),
+            ["skip"],
+            r"is \['skip'\], expected",
+        ),
         (("_modules", "synthesis", "_modules"), {}, "parts 'mapping.'"),
         (("_modules", "mapping", "_buffers", "w_avg"), torch.zeros(3), r"\[3\], expected \[8\]"),
         (("_modules", "mapping", "_buffers", "extra"), torch.zeros(3), "unknown tensor"),

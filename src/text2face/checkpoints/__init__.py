@@ -9,10 +9,9 @@ from text2face import loading
 from text2face.catalogue import MODELS, downloaded
 from text2face.checkpoints.files import read_checkpoint
 from text2face.checkpoints.nvidia import find_nvidia, load_nvidia
-from text2face.checkpoints.pickles import printable
 from text2face.checkpoints.rosinality import find_rosinality, load_rosinality
 from text2face.checkpoints.tensorflow import find_tensorflow, load_tensorflow
-from text2face.errors import CheckpointError
+from text2face.errors import CheckpointError, quoted
 from text2face.generators.base import Generator
 from text2face.generators.mapping import MappedGenerator
 
@@ -72,6 +71,6 @@ def load_checkpoint(path: Path) -> MappedGenerator:
 def _outline(tree: object) -> str:
     """What a file holds instead, in a few words."""
     if isinstance(tree, dict):
-        names = ", ".join(printable(name) for name in list(tree)[:5])
+        names = ", ".join(quoted(name) for name in list(tree)[:5])
         return f"a dict of {len(tree)}: {names}" if tree else "an empty dict"
     return f"a {type(tree).__name__}"

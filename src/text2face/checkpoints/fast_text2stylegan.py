@@ -15,7 +15,7 @@ from text2face.checkpoints.pickles import Record
 from text2face.checkpoints.rosinality import load_rosinality
 from text2face.checkpoints.weights import Weights, build
 from text2face.encoders.base import TextImageEncoder
-from text2face.errors import ArgumentError, CheckpointError
+from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.generators.base import Generator
 from text2face.loading import load_encoder
 from text2face.samplers.base import LatentSampler
@@ -123,14 +123,14 @@ def _convert(
     kind = options.get("mapper_type", "cVAEMapper")
     if kind not in ("cVAEMapper", "cVAEdoubleWMapper") or options.get("learn_in_z", False):
         raise CheckpointError(
-            f"unsupported network: {weights.source} has a mapper of type {kind!r}"
+            f"unsupported network: {weights.source} has a mapper of type {quoted(kind)}"
             f"{' that learns in z' if options.get('learn_in_z') else ''}, expected cVAEMapper or "
             "cVAEdoubleWMapper in w or w+"
         )
     rate = options.get("lr_mul", 1.0)
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < math.inf:
         raise CheckpointError(
-            f"damaged file: {weights.source}: lr_mul is {rate!r}, expected a positive number"
+            f"damaged file: {weights.source}: lr_mul is {quoted(rate)}, expected a positive number"
         )
     blocks: dict[str, str] = {"MLP1": "posterior.mlp"}
     depth = {"SGf": 8}
@@ -166,7 +166,7 @@ def _convert(
     ]
     if left:
         raise CheckpointError(
-            f"unsupported network: {weights.source} has an unknown tensor {left[0]!r}, expected a "
-            f"{kind} of Fast text2StyleGAN"
+            f"unsupported network: {weights.source} has an unknown tensor {quoted(left[0])}, "
+            f"expected a {kind} of Fast text2StyleGAN"
         )
     return config, tensors

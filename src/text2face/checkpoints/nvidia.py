@@ -8,7 +8,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from text2face.checkpoints.pickles import Record, printable
+from text2face.checkpoints.pickles import Record
 from text2face.checkpoints.weights import (
     ARCHITECTURES,
     Weights,
@@ -19,7 +19,7 @@ from text2face.checkpoints.weights import (
     integer,
     real,
 )
-from text2face.errors import CheckpointError
+from text2face.errors import CheckpointError, quoted
 from text2face.generators.layers import RESAMPLING_FILTER
 from text2face.generators.mapping import MappedGenerator
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
@@ -69,7 +69,7 @@ def load_nvidia(generator: Record, source: str, size: int) -> MappedGenerator:
             members = module.fields.get(group)
             if not isinstance(members, dict) or len(values) + len(members) > _MAX_VALUES:
                 raise CheckpointError(
-                    f"damaged file: {source}: module {printable(path)} has no {group}; expected a "
+                    f"damaged file: {source}: module {quoted(path)} has no {group}; expected a "
                     "network of NVIDIA's StyleGAN code; download it again"
                 )
             values |= {f"{path}{name}": value for name, value in members.items()}
@@ -79,8 +79,8 @@ def load_nvidia(generator: Record, source: str, size: int) -> MappedGenerator:
     if "synthesis.input." in modules:
         return _stylegan3(modules, weights)
     raise CheckpointError(
-        f"unsupported network: {source} holds a {printable(generator.name)} with parts "
-        f"{', '.join(printable(path) for path in list(modules)[1:4]) or 'unknown'}; expected a "
+        f"unsupported network: {source} holds a {quoted(generator.name)} with parts "
+        f"{', '.join(quoted(path) for path in list(modules)[1:4]) or 'unknown'}; expected a "
         "generator of StyleGAN2, StyleGAN2-ADA or StyleGAN3"
     )
 
@@ -136,7 +136,7 @@ def _finish(weights: Weights) -> None:
     if weights.names():
         raise CheckpointError(
             f"unsupported network: {weights.source} has an unknown tensor "
-            f"{printable(weights.names()[0])}; expected a plain generator of NVIDIA's StyleGAN code"
+            f"{quoted(weights.names()[0])}; expected a plain generator of NVIDIA's StyleGAN code"
         )
 
 

@@ -17,9 +17,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
-from text2face.errors import CheckpointError
+from text2face.errors import CheckpointError, quoted
 
-__all__ = ["Budget", "Maker", "PickleMachine", "Record", "printable"]
+__all__ = ["Budget", "Maker", "PickleMachine", "Record"]
 
 Maker = Callable[[tuple[Any, ...]], object]
 """Turns the arguments of a name on the list into plain data."""
@@ -60,13 +60,6 @@ class Name:
 
     name: str
     make: Maker
-
-
-def printable(value: object) -> str:
-    """Text from a file as it may stand in a one-line message: escaped and cut."""
-    if isinstance(value, str):
-        return repr(value) if len(value) <= 80 else repr(value[:77]) + "…"
-    return repr(value) if isinstance(value, int | float | None) else type(value).__name__
 
 
 @dataclass
@@ -164,7 +157,7 @@ class PickleMachine:
             self._refuse("a name that is not text")
         full = f"{module}.{name}"
         if full not in self.allowed:
-            self._refuse(printable(full))
+            self._refuse(quoted(full))
         return Name(full, self.allowed[full])
 
     def _call(self, function: object, args: object) -> object:
@@ -335,7 +328,7 @@ class PickleMachine:
         target.state = state
 
     def _persistent_line(self) -> None:
-        self._refuse(f"persistent id {printable(self._line())}")
+        self._refuse(f"persistent id {quoted(self._line())}")
 
     def _persistent(self) -> None:
         key = self._stack.pop()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from text2face.checkpoints.stored import as_tensor
 from text2face.checkpoints.weights import Weights, average_latent, build, configure
-from text2face.errors import CheckpointError
+from text2face.errors import CheckpointError, quoted
 from text2face.generators.layers import RESAMPLING_FILTER
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
@@ -65,8 +65,8 @@ def load_rosinality(tree: Mapping[Any, Any], source: str, size: int) -> StyleGAN
         tensors["mapping.w_avg"] = torch.zeros(config.w_dim)
     if weights.names():
         raise CheckpointError(
-            f"unsupported network: {source} has an unknown tensor {weights.names()[0]!r}; expected "
-            "a plain StyleGAN2 of rosinality/stylegan2-pytorch"
+            f"unsupported network: {source} has an unknown tensor {quoted(weights.names()[0])}; "
+            "expected a plain StyleGAN2 of rosinality/stylegan2-pytorch"
         )
     model = build(lambda: StyleGAN2(config), tensors, source)
     if average is None:

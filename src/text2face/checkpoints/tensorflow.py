@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from text2face.checkpoints.pickles import Record, printable
+from text2face.checkpoints.pickles import Record
 from text2face.checkpoints.stored import number
 from text2face.checkpoints.weights import (
     ARCHITECTURES,
@@ -19,7 +19,7 @@ from text2face.checkpoints.weights import (
     integer,
     real,
 )
-from text2face.errors import CheckpointError
+from text2face.errors import CheckpointError, quoted
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
 __all__ = ["find_tensorflow", "load_tensorflow"]
@@ -68,7 +68,7 @@ def load_tensorflow(network: Record, source: str, size: int) -> StyleGAN2:
     if type(version) is not int or version < _OLDEST_VERSION:
         raise CheckpointError(
             f"unsupported network: {source} is a TensorFlow network of version "
-            f"{printable(version)}, expected 4 or newer: StyleGAN2, not StyleGAN or ProGAN"
+            f"{quoted(version)}, expected 4 or newer: StyleGAN2, not StyleGAN or ProGAN"
         )
     weights = Weights(dict(_variables(network, source)), source, size)
     config = _config(network, source, weights)
@@ -77,7 +77,7 @@ def load_tensorflow(network: Record, source: str, size: int) -> StyleGAN2:
     if weights.names():
         raise CheckpointError(
             f"unsupported network: {source} has an unknown variable "
-            f"{printable(weights.names()[0])}; expected a StyleGAN2 of configuration E or F"
+            f"{quoted(weights.names()[0])}; expected a StyleGAN2 of configuration E or F"
         )
     return build(lambda: StyleGAN2(config), tensors, source)
 

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from text2face.checkpoints.pickles import printable
 from text2face.checkpoints.stored import StoredTensor, as_tensor
-from text2face.errors import ArgumentError, CheckpointError
+from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.generators.mapping import GeneratorConfig
 
 __all__ = [
@@ -164,7 +163,7 @@ def integer(fields: Mapping[str, Any], name: str, source: str) -> int:
     value = fields.get(name)
     if type(value) is not int or not 0 <= value < _MAX_INTEGER:
         raise CheckpointError(
-            f"unsupported network: {source}: {name} is {printable(value)}, expected an integer"
+            f"unsupported network: {source}: {name} is {quoted(value)}, expected an integer"
         )
     return value
 
@@ -178,7 +177,7 @@ def real(fields: Mapping[str, Any], name: str, source: str) -> float:
     value: Any = fields.get(name)
     if type(value) not in (int, float) or not math.isfinite(value):
         raise CheckpointError(
-            f"unsupported network: {source}: {name} is {printable(value)}, expected a number"
+            f"unsupported network: {source}: {name} is {quoted(value)}, expected a number"
         )
     return float(value)
 
@@ -201,7 +200,7 @@ def choice(fields: Mapping[str, Any], name: str, known: tuple[str, ...], source:
     value = fields.get(name)
     if value not in known:
         raise CheckpointError(
-            f"unsupported network: {source}: {name} is {printable(value)}, expected "
+            f"unsupported network: {source}: {name} is {quoted(value)}, expected "
             f"{' or '.join(known)}"
         )
     return value
@@ -234,7 +233,7 @@ def build(make: Callable[[], Network], tensors: Mapping[str, Tensor], source: st
         wanted = list(expected[name]) if name in expected else "no such tensor"
         if got != wanted:
             raise CheckpointError(
-                f"wrong weights: {source}: {printable(name)} is {got}, expected {wanted} from the "
+                f"wrong weights: {source}: {quoted(name)} is {got}, expected {wanted} from the "
                 "sizes of the other tensors; the file is damaged or of another kind"
             )
     network = make()

@@ -20,7 +20,7 @@ from text2face.checkpoints.files import read_checkpoint
 from text2face.checkpoints.weights import Weights
 from text2face.encoders.preprocessing import Preprocessing
 from text2face.encoders.tokens import TextTokenizer
-from text2face.errors import ArgumentError, CheckpointError, PromptError
+from text2face.errors import ArgumentError, CheckpointError, PromptError, quoted
 from text2face.storage.folders import CONFIG_NAME, WEIGHTS_NAME, atomic_file, make_folder, read_json
 from text2face.storage.hub import is_hub_id, snapshot
 
@@ -238,7 +238,7 @@ def _read_model(folder: Path) -> CLIPModel | SiglipModel:
     family = config.get("model_type")
     if family not in _FAMILIES:
         raise CheckpointError(
-            f"{folder / CONFIG_NAME} describes a model of type {family!r}, expected one of "
+            f"{folder / CONFIG_NAME} describes a model of type {quoted(family)}, expected one of "
             f"{', '.join(_FAMILIES)} (SigLIP 2 too, but not its NaFlex variant)"
         )
     import transformers

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from text2face.checks import check_images
-from text2face.errors import CheckpointError
+from text2face.errors import CheckpointError, quoted
 
 __all__ = ["Preprocessing"]
 
@@ -151,7 +151,7 @@ class Preprocessing:
 
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 4096:
-        raise ValueError(f"a size is {value!r}, expected a whole number from 1 to 4096")
+        raise ValueError(f"a size is {quoted(value)}, expected a whole number from 1 to 4096")
     return value
 
 
@@ -165,5 +165,5 @@ def _three(value: Any) -> tuple[float, float, float]:
     values = list(value) if isinstance(value, list | tuple) else [value]
     values = values * 3 if len(values) == 1 else values
     if len(values) != 3 or not all(isinstance(v, Real) and math.isfinite(v) for v in values):
-        raise ValueError(f"image_mean or image_std is {value!r}, expected three numbers")
+        raise ValueError(f"image_mean or image_std is {quoted(value)}, expected three numbers")
     return float(values[0]), float(values[1]), float(values[2])

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from text2face.errors import ArgumentError, CheckpointError
+from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.generators.layers import NOISE_MODES, Dense, normalize_second_moment
 from text2face.storage.folders import read_config, read_tensors, write_folder
 
@@ -104,7 +104,9 @@ class MappedGenerator(nn.Module):
         fields = read_config(folder)
         kind = fields.pop("type", None)
         if kind != cls.kind:
-            raise CheckpointError(f"wrong type in {folder}: got {kind!r}, expected {cls.kind!r}")
+            raise CheckpointError(
+                f"wrong type in {folder}: got {quoted(kind)}, expected {cls.kind!r}"
+            )
         try:
             config = cls.config_class(**fields)
         except (TypeError, ArgumentError) as error:

@@ -24,7 +24,7 @@ from text2face.checkpoints.rosinality import load_rosinality
 from text2face.checkpoints.stored import as_tensor
 from text2face.checkpoints.weights import Weights, build
 from text2face.checks import check_images
-from text2face.errors import ArgumentError, CheckpointError
+from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.generators.base import Generator
 from text2face.generators.layers import Dense
 from text2face.storage.saved import SavedModule, stored
@@ -242,10 +242,10 @@ def load_psp(path: str | Path) -> tuple[Generator, PSPEncoder]:
             "and decoder; `text2face.load_generator` reads files that hold but a generator"
         )
     options = _options(tree.get("opts"))
-    name = str(options.get("encoder_type", "GradualStyleEncoder"))
-    if name not in _KINDS:
+    name = options.get("encoder_type", "GradualStyleEncoder")
+    if not isinstance(name, str) or name not in _KINDS:
         raise CheckpointError(
-            f"unsupported network: {path} has an encoder of type {name!r}, expected one of "
+            f"unsupported network: {path} has an encoder of type {quoted(name)}, expected one of "
             f"{', '.join(_KINDS)}"
         )
     generator = load_rosinality(tree, str(path), size)
@@ -258,7 +258,7 @@ def load_psp(path: str | Path) -> tuple[Generator, PSPEncoder]:
     tensors["latent_mean"] = _mean(tree, str(path), size, generator)
     if weights.names():
         raise CheckpointError(
-            f"unsupported network: {path} has an unknown tensor {next(iter(weights.names()))!r}; "
+            f"unsupported network: {path} has an unknown tensor {quoted(weights.names()[0])}; "
             f"expected the {name} of a face model"
         )
     counters = dict(_counters(config))

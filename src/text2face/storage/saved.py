@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
-from text2face.errors import CheckpointError
+from text2face.errors import CheckpointError, quoted
 from text2face.storage.folders import (
     CONFIG_NAME,
     make_config,
@@ -42,7 +42,8 @@ class SavedModule(nn.Module):
         content = read_config(folder)
         if content["type"] != cls.kind:
             raise CheckpointError(
-                f"{folder} holds {content['type']!r}, expected {cls.kind!r}; choose another folder"
+                f"{folder} holds {quoted(content['type'])}, expected {cls.kind!r}; "
+                "choose another folder"
             )
         module = cls(make_config(cls.config_class, content, folder / CONFIG_NAME))
         freeze_from(module, folder)

@@ -11,7 +11,7 @@ import numpy as np
 
 from recipes.faces import catalogue, odds, palette
 from recipes.faces.arrays import Floats
-from recipes.faces.identity import Identity
+from recipes.faces.identity import Identity, identity
 
 _OPTIONS: Final[dict[str, tuple[object, ...]]] = {
     "gender": ("male", "female"),
@@ -39,6 +39,17 @@ _OPTIONS: Final[dict[str, tuple[object, ...]]] = {
     "light": tuple(odds.LIGHTS),
     "skin": odds.SKINS,
 }
+
+
+_FLAGS: Final = ("makeup", "bun", "bangs", "mirrored_hair", "freckles", "gold_earrings")
+
+
+def names() -> list[tuple[str, str]]:
+    """The name of each column of the vector [P] and the value it stands for, if it is a choice."""
+    columns = [(name, str(option)) for name, options in _OPTIONS.items() for option in options]
+    columns += [(name, "yes") for name in _FLAGS]
+    rest = len(parameters(identity(0))) - len(columns)
+    return columns + [("number", str(index)) for index in range(rest)]
 
 
 def _hidden(face: Identity) -> set[str]:

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from recipes.faces.identity import choices, draw, sample
 from recipes.faces.parameters import parameters
 from recipes.generator.coarse import COARSE, Coarse
+from recipes.generator.known import FILE, Known
 from recipes.generator.latents import Parameters, lift, speeds
 from recipes.generator.train import CHECKPOINT, new_generator, part
 from text2face.generators.layers import Dense, normalize_second_moment
@@ -260,18 +261,26 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument(
+        "--generator",
+        type=Path,
+        help=f"a generator folder whose latents RUN/{FILE} knows, instead of a training run",
+    )
     arguments = parser.parse_args()
-    generator, embedding = load(arguments.run)
     cache = arguments.run / f"identities-{arguments.identities}.npy"
     if not cache.exists():
         rows = draw_all(arguments.identities, arguments.jobs)
         with atomic_file(cache) as file:
             np.save(file, rows)
-    coarse = Coarse.from_file(arguments.run / COARSE)
-    drawn = torch.from_numpy(np.load(cache))
-    latents = torch.cat(
-        [embedding(coarse.extend(rows.float())) for rows in torch.split(drawn, 10_000)]
-    )
+    drawn = torch.split(torch.from_numpy(np.load(cache)), 10_000)
+    if arguments.generator:
+        generator = StyleGAN2.from_pretrained(arguments.generator)
+        known = Known.from_file(arguments.run / FILE)
+        latents = torch.cat([known(rows.float()) for rows in drawn])
+    else:
+        generator, embedding = load(arguments.run)
+        coarse = Coarse.from_file(arguments.run / COARSE)
+        latents = torch.cat([embedding(coarse.extend(rows.float())) for rows in drawn])
     z = normals(arguments.identities).half()
     train(generator, z, latents, arguments.steps, arguments.batch)
     generator.eval().requires_grad_(False).save_pretrained(arguments.out)

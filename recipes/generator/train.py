@@ -279,10 +279,11 @@ class Trainer:
         w = self.embedding(values.to(self.device))
         fake = self.synthesise(w, stage.resolution)[1][-1].cpu()
         self.trained.load_state_dict(current)
-        fake = F.interpolate(fake, size=128, mode="nearest")
+        side = real.shape[-1]
+        fake = F.interpolate(fake, size=side, mode="nearest")
         fake8 = (fake * 127.5 + 128).clamp(0, 255).byte()
         both = torch.stack([x.reshape(-1, 8, *x.shape[1:]) for x in (real, fake8)], 1)
-        rows = both.flatten(0, 1).permute(0, 3, 1, 4, 2).reshape(-1, 8 * 128, 3)
+        rows = both.flatten(0, 1).permute(0, 3, 1, 4, 2).reshape(-1, 8 * side, 3)
         seen = self.step * self.faces.batch
         Image.fromarray(rows.numpy()).save(self.out / f"sheet-{seen:08d}.png")
 

@@ -12,6 +12,11 @@ from text2face.generators.layers import upsample
 from text2face.generators.stylegan2 import Synthesis
 
 CROP, MARGIN = 64, 8  # pixels of the image
+# Eyes, mouth, fringe, temples, hair and clothes: shares of the height and of the width.
+DETAILS = (
+    (0.47, 0.38), (0.47, 0.62), (0.47, 0.38), (0.47, 0.62), (0.68, 0.5), (0.68, 0.5), (0.2, 0.5),
+    (0.45, 0.2), (0.45, 0.8), (0.7, 0.2), (0.7, 0.8), (0.9, 0.5),
+)  # fmt: skip
 
 
 class Window(NamedTuple):
@@ -25,6 +30,15 @@ class Window(NamedTuple):
         """Another one for each step, often at the border, which others do not reach."""
         places = np.random.default_rng([2, step]).integers(-CROP // 4, size - CROP * 3 // 4, 2)
         return cls(*(int(place) // 2 * 2 for place in places.clip(0, size - CROP)))
+
+    @classmethod
+    def draw_detail(cls, step: int, size: int) -> Window:
+        """A window on an eye, the mouth, or where hair ends; another one for each step."""
+        random = np.random.default_rng([5, step])
+        down, across = DETAILS[random.integers(len(DETAILS))]
+        centre = np.array([down, across]) * size + random.uniform(-0.05, 0.05, 2) * size
+        places = (centre - CROP / 2).clip(0, size - CROP)
+        return cls(*(int(place) // 2 * 2 for place in places))
 
     def cut(self, image: Tensor) -> Tensor:
         """[N, C, H, W] → [N, C, CROP, CROP]."""

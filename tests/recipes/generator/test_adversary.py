@@ -4,7 +4,7 @@ import copy
 
 import torch
 
-from recipes.generator.adversary import Adversary
+from recipes.generator.adversary import Adversary, PairedAdversary
 
 
 def activations(mean: float) -> list[torch.Tensor]:
@@ -37,3 +37,26 @@ def test_critics_are_restored() -> None:
     real, fake = activations(1), activations(0)
     assert one.learn(real, fake, 1e-3) == other.learn(real, fake, 1e-3)
     assert torch.equal(one.judge(fake), other.judge(fake))
+
+
+def test_a_paired_critic_prefers_the_render_and_says_how_unlike_a_fake_is() -> None:
+    torch.manual_seed(0)
+    critic = PairedAdversary(width=12)
+    losses = []
+    for _ in range(80):
+        real = torch.rand(8, 3, 32, 32) * 2 - 1
+        losses.append(critic.learn(real, real * 0.3, 2e-3))
+    assert abs(losses[0] - 2) < 0.2
+    assert losses[-1] < 0.7
+    real = torch.rand(8, 3, 32, 32) * 2 - 1
+    blurred = (real * 0.3).requires_grad_()
+    verdict, unlike = critic.judge(real, blurred)
+    same, alike = critic.judge(real, real)
+    assert verdict > same
+    assert unlike > alike == 0
+    (verdict + unlike).backward()
+    assert blurred.grad is not None
+    assert blurred.grad.abs().sum() > 0
+    again = PairedAdversary(width=12)
+    again.restore(copy.deepcopy(critic.state()))
+    assert torch.equal(again.judge(real, blurred)[0], verdict)

@@ -1,0 +1,256 @@
+"""Train a generator further and to twice its size, from its weights alone.
+
+    python -m recipes.generator.known --out runs/grown
+    python -m recipes.generator.grow --data data/train --out runs/grown
+
+A block for the new resolution starts by adding nothing. Latents stay what they were, so whatever
+knows them (mapping network, sampler) still fits. Renders are drawn from the latents of their
+parameters (`recipes.generator.known`) and compared with the truth: the whole at half the
+resolution, and windows of the last one, on eyes, mouth and the edge of hair more often than
+elsewhere. Critics that know the render beside what they judge ask for its strands and irises;
+others judge what has no render: latents blended and truncated, down to the mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recipes.faces.parameters import names
+from recipes.generator.adversary import Adversary, PairedAdversary
+from recipes.generator.known import FILE, Known
+from recipes.generator.latents import codes, rescale
+from recipes.generator.perception import Perception, difference
+from recipes.generator.shards import read
+from recipes.generator.train import (
+    PERCEPTION,
+    Faces,
+    Stage,
+    Trainer,
+    options,
+    pyramid_loss,
+    reconstruction_loss,
+    run,
+)
+from recipes.generator.windows import Window
+from text2face.generators.layers import StyledConv
+from text2face.generators.stylegan2 import Block, StyleGAN2
+from text2face.precision import autocast
+
+CHANNELS: Final = 24  # of the new block
+DISTANCE: Final = 0.5  # weight of the distance where there are critics beside it
+PAIRED, MATCHING, FREE, SIGHT = 0.25, 0.5, 0.25, 0.25  # weights of the critics' losses
+AHEAD: Final = 2  # times the generator's learning rate
+RARE: Final = 3.0  # times as often as the average at most
+SHOWN: Final = (
+    "expression", "hair", "hair_color", "facial_hair", "glasses", "frame_shape", "frame_color",
+    "hat", "hat_color", "eye_color", "lipstick", "eyeshadow", "earrings", "freckles",
+)  # fmt: skip
+
+
+class Balanced(Faces):
+    """Faces in random order, those with rare values more often."""
+
+    def __init__(self, images: Any, values: Tensor, batch: int, seed: int = 1) -> None:
+        super().__init__(images, values, batch, seed)
+        self.shares = rarity(values.numpy())
+
+    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
+        random = np.random.default_rng([self.seed, step])
+        index = random.choice(len(self.shares), self.batch, replace=False, p=self.shares)
+        images, values = self.take(np.sort(index))
+        return images.float() / 127.5 - 1, values
+
+
+def rarity(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How often to take each face [N], from parameters [N, P]; it sums to one.
+
+    A face counts by what it shows of `SHOWN`: 1/√(how frequent) for each value.
+    """
+    shown = np.array([name in SHOWN and value != "none" for name, value in names()])
+    chosen = values[:, shown] > 0.5
+    share = (chosen / np.sqrt(chosen.mean(0).clip(1e-3))).sum(1)
+    share = (share / share.mean()) ** 2
+    share = share.clip(1 / RARE, RARE)
+    return np.asarray(share / share.sum(), np.float64)
+
+
+def grown(generator: StyleGAN2, channels: int = CHANNELS) -> StyleGAN2:
+    """The generator with one more block, which adds nothing yet: its images are only enlarged."""
+    config = generator.config
+    larger = StyleGAN2(
+        replace(
+            config,
+            img_resolution=2 * config.img_resolution,
+            channels=(*config.block_channels, channels),
+        )
+    )
+    larger.load_state_dict(generator.state_dict(), strict=False)
+    block = cast("Block", larger.synthesis.blocks[-1])
+    for layer in block.modules():
+        if isinstance(layer, StyledConv):
+            rescale(layer)
+    if block.to_rgb is not None:
+        nn.init.zeros_(block.to_rgb.weight)
+    return larger
+
+
+class Grower(Trainer):
+    """A generator that is trained on renders of twice its former size."""
+
+    def __init__(
+        self,
+        faces: Faces,
+        out: Path,
+        images: int,
+        perception: Perception,
+        generator: StyleGAN2,
+        known: Known,
+        learning_rate: float,
+        critics_from: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        """Prepare to train.
+
+        Args:
+            faces: Renders of the generator's size, and their parameters.
+            out: Folder of checkpoints and sheets.
+            images: How many to learn from.
+            perception: What looks at the images beside the distance.
+            generator: The one to train.
+            known: Parameters → latents; it stays as it is.
+            learning_rate: Its peak.
+            critics_from: Images to learn from before there are critics.
+            device: Where to train.
+        """
+        generator.synthesis.requires_grad_(True)
+        known.requires_grad_(False)
+        stages = (Stage(generator.img_resolution, images),)
+        super().__init__(faces, out, stages, perception, generator, known, learning_rate, device)
+        generator.mapping.to(device)
+        self.critics_from = critics_from
+        self.mean = known(faces.values[:4096].to(device)).mean(0)
+        self.paired = PairedAdversary().to(device)
+        self.free = {
+            "texture": Adversary([3], depth=3).to(device),
+            "sight": Adversary(perception.channels).to(device),
+        }
+
+    def state(self) -> dict[str, Any]:
+        critics = {name: critic.state() for name, critic in self.free.items()}
+        return super().state() | critics | {"paired": self.paired.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.paired.restore(state["paired"])
+        for name, critic in self.free.items():
+            critic.restore(state[name])
+
+    @torch.no_grad()
+    def blends(self, w: Tensor, count: int) -> Tensor:
+        """Latents [count, w_dim] that no render has, between those of renders [N, w_dim].
+
+        Half are drawn by the mapping network. All are blended, and truncated by any ψ from 0 to 1.
+        """
+        random = torch.Generator().manual_seed(self.step)
+        half = count // 2
+        z = torch.randn(half, self.generator.z_dim, generator=random).to(w.device)
+        some = torch.cat([self.generator.mapping(z), w[: count - half]])
+        share, kept = torch.rand(2, count, 1, generator=random).to(w.device)
+        some = torch.lerp(some, w.roll(1, 0)[:count], 0.5 * share)
+        return torch.lerp(self.mean, some, kept.sqrt())
+
+    def train_step(self, stage: Stage) -> dict[str, float]:
+        real, values = (tensor.to(self.device) for tensor in self.faces(self.step))
+        judged = self.step * self.faces.batch >= self.critics_from
+        count, size = len(real), stage.resolution
+        w = self.embedding(values)
+        if judged:
+            w = torch.cat([w, self.blends(w, count // 4)])
+        noise = "random"  # renders have none, but texture
+        x, pyramid = self.synthesise(w, size // 2, noise)
+        windows = Window.draw(self.step, size), Window.draw_detail(self.step, size)
+        with autocast(w.device):
+            inside = [
+                window.draw_from(
+                    self.generator.synthesis,
+                    x,
+                    pyramid[-1],
+                    codes(w, self.generator.num_ws),
+                    noise,
+                )
+                for window in windows
+            ]
+        wanted = [window.cut(real) for window in windows]
+        distance = pyramid_loss([image[:count] for image in pyramid], real) + torch.stack(
+            [reconstruction_loss(a[:count], b) for a, b in zip(inside, wanted, strict=True)]
+        ).mean().mul(2)
+        half = F.adaptive_avg_pool2d(real, size // 2)
+        seen, shown = self.perception.compare(pyramid[-1], half, self.step)
+        look = difference([layer[:count] for layer in seen], shown)
+        numbers = {"distance": distance.item(), "look": look.item()}
+        if judged:
+            rate = AHEAD * self.rate()
+            fake, true = torch.cat([part[:count] for part in inside]), torch.cat(wanted)
+            numbers["paired"] = self.paired.learn(true, fake, rate)
+            verdict, unlike = self.paired.judge(true, fake)
+            loss = DISTANCE * distance + PERCEPTION * look + PAIRED * verdict + MATCHING * unlike
+            numbers["unlike"] = unlike.item()
+            free = torch.cat([part[count:] for part in inside])
+            maps = {
+                "texture": ([true[: 2 * len(free)]], [free], FREE),
+                "sight": (shown[:-1], seen[:-1], SIGHT),
+            }
+            for name, (a, b, weight) in maps.items():
+                numbers[name] = self.free[name].learn(a, b, rate)
+                loss = loss + weight * self.free[name].judge(b)
+        else:
+            loss = distance + PERCEPTION * look
+        return numbers | {"norm": self.update(loss, self.rate(), 0.5 if judged else 0.9)}
+
+    def keep(self, out: Path) -> None:
+        """Write the generator, averaged over its training."""
+        self.trained.load_state_dict(self.average)
+        self.generator.eval().requires_grad_(False).save_pretrained(out)
+
+
+def main() -> None:
+    parser = options(__doc__)
+    parser.add_argument("--generator", type=Path, default=Path("src/text2face/bundled/generator"))
+    parser.add_argument("--known", type=Path, help=f"by default OUT/{FILE}")
+    parser.add_argument("--out", type=Path, default=Path("runs/grown"))
+    parser.add_argument("--images", type=int, default=60_000)
+    parser.add_argument("--critics-from", type=int, default=20_000, metavar="IMAGES")
+    parser.add_argument("--channels", type=int, default=CHANNELS, help="of the new block")
+    parser.add_argument("--learning-rate", type=float, default=4e-4, help="its peak")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    images, rows = read(arguments.data)
+    generator = StyleGAN2.from_pretrained(arguments.generator)
+    if generator.img_resolution < images.shape[1]:
+        generator = grown(generator, arguments.channels)
+    grower = Grower(
+        Balanced(images, torch.from_numpy(rows), arguments.batch),
+        arguments.out,
+        arguments.images,
+        Perception.from_pretrained(arguments.encoder),
+        generator.train(),
+        Known.from_file(arguments.known or arguments.out / FILE),
+        arguments.learning_rate,
+        arguments.critics_from,
+        arguments.device,
+    )
+    run(grower)
+    grower.keep(arguments.out / "model")
+
+
+if __name__ == "__main__":
+    main()

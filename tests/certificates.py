@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 
@@ -20,12 +20,24 @@ def _name(common: str) -> x509.Name:
     )
 
 
-def make_chain(folder: Path) -> tuple[Path, Path]:
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
+
+def make_chain(
+    folder: Path,
+    name: str = "Tester",
+    key: Key | None = None,
+    form: serialization.PrivateFormat = serialization.PrivateFormat.PKCS8,
+) -> tuple[Path, Path]:
     """Write chain.pem and key.pem."""
-    root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    root_key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
 
-    def build(name: str, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def build(
+        name: str,
+        public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey,
+    ) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder()
             .subject_name(_name(name))
@@ -54,7 +66,7 @@ def make_chain(folder: Path) -> tuple[Path, Path]:
         .sign(root_key, hashes.SHA256())
     )
     leaf = (
-        build("Tester", key.public_key())
+        build(name, key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
         .add_extension(usage(digital_signature=True), True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), False)
@@ -63,7 +75,5 @@ def make_chain(folder: Path) -> tuple[Path, Path]:
     pem = serialization.Encoding.PEM
     chain, private = folder / "chain.pem", folder / "key.pem"
     chain.write_bytes(leaf.public_bytes(pem) + root.public_bytes(pem))
-    private.write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    private.write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()))
     return chain, private

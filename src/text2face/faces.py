@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from text2face import prompts
+from text2face.pictures import to_rgb
 
 __all__ = ["Face", "Output", "PipelineConfig", "noise", "to_pil", "to_tensor"]
 
@@ -75,9 +76,10 @@ def to_pil(images: Tensor) -> list[Image.Image]:
 
 
 def to_tensor(image: Image.Image) -> Tensor:
-    """A picture in any mode → [1, 3, H, W] in [-1, 1]; what is transparent lies on white."""
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    pixels = torch.from_numpy(np.asarray(image.convert("RGB"), np.float32) / 127.5 - 1)
+    """A picture in any mode → [1, 3, H, W] in [-1, 1], see `text2face.pictures.to_rgb`.
+
+    Raises:
+        ArgumentError: Its pixels are damaged, or of a mode without a known range.
+    """
+    pixels = torch.from_numpy(np.asarray(to_rgb(image), np.float32) / 127.5 - 1)
     return pixels.permute(2, 0, 1)[None].contiguous()

@@ -1,14 +1,24 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import PrivateFormat
 from PIL import Image
 
-from tests.certificates import make_chain
+from tests.certificates import Key, make_chain
 from tests.provenance.test_record import PICTURE, RECORD
 from text2face import provenance
 from text2face.errors import ArgumentError, OutputError
+from text2face.provenance import c2pa, xmp
+
+# As `openssl ecparam -genkey` writes them, before the key.
+PARAMETERS = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+OPENSSL, PKCS8 = PrivateFormat.TraditionalOpenSSL, PrivateFormat.PKCS8
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +51,67 @@ def test_one_changed_pixel_breaks_the_signature(tmp_path: Path, chain: tuple[Pat
     path.write_bytes(content)
     (problem,) = [p for p in provenance.inspect(path).problems if "Content" in p]
     assert "not as signed by Tester (assertion.dataHash.mismatch)" in problem
+
+
+@pytest.mark.parametrize(
+    ("make", "form"),
+    [
+        (lambda: ec.generate_private_key(ec.SECP256R1()), OPENSSL),  # SEC1
+        (lambda: ec.generate_private_key(ec.SECP384R1()), OPENSSL),
+        (lambda: ec.generate_private_key(ec.SECP521R1()), PKCS8),
+        (lambda: rsa.generate_private_key(65537, 2048), OPENSSL),  # PKCS#1
+        (lambda: rsa.generate_private_key(65537, 2048), PKCS8),
+        (ed25519.Ed25519PrivateKey.generate, PKCS8),
+    ],
+)
+@pytest.mark.parametrize(
+    "before",
+    [b"", b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"],
+)
+def test_every_form_of_key_signs(
+    tmp_path: Path, make: Callable[[], Key], form: PrivateFormat, before: bytes
+) -> None:
+    chain, key = make_chain(tmp_path, key=make(), form=form)
+    key.write_bytes(before + key.read_bytes())
+    file = provenance.encode(PICTURE, RECORD, sign=provenance.load_signer(chain, key))
+    assert (
+        provenance.inspect(file).credentials == "intact, signed by Tester (on no trust list here)"
+    )
+
+
+def test_the_name_in_a_certificate_cannot_pass_for_words_of_ours(tmp_path: Path) -> None:
+    name = 'Reuters" (whom your trust list\n knows)\x1b[8m\u202e'
+    sign = provenance.load_signer(*make_chain(tmp_path, name=name))
+    told = provenance.inspect(provenance.encode(PICTURE, RECORD, sign=sign)).credentials
+    assert told is not None
+    shown = 'Reuters\\" (whom your trust list\\\\n knows)\\\\x1b[8m\\\\u202e'
+    assert told == f'intact, signed by "{shown}" (on no trust list here)'
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("place", ["c2pa", "manifest"])
+def test_no_address_that_a_picture_names_is_asked(format: str, place: str) -> None:
+    asked: list[str] = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        do_HEAD = do_POST = do_GET
+
+    with HTTPServer(("127.0.0.1", 0), Listener) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/who-looks.{place}"
+        terms = f'xmlns:dcterms="http://purl.org/dc/terms/" dcterms:provenance="{address}"'
+        packet = xmp.make("{}").replace("xmlns:xmp=", f"{terms} xmlns:xmp=", 1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(xmp, "make", lambda record=None: packet)
+            file = provenance.encode(PICTURE, RECORD, format)
+        verdict = c2pa.verify(file, f"image/{format}")
+        server.shutdown()
+    assert asked == []
+    assert verdict == (True, f"not checked: kept at {address}, which is not asked")
 
 
 def test_what_is_no_certificate_or_key_is_an_error(

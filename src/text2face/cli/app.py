@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -17,6 +18,8 @@ __all__ = ["cli", "main"]
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code: every error is one line on stderr."""
+    # Pillow tells of damaged EXIF, which does no harm, in two lines of Python.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     try:
         code = cli.main(arguments, prog_name="text2face", standalone_mode=False) or 0
         sys.stdout.flush()

@@ -42,25 +42,19 @@ def describe(
     This is the pseudo-text of an image, which training without captions rests on.
     """
     import torch
-    from PIL import Image, UnidentifiedImageError
     from safetensors.torch import save
 
     from text2face.cli.training import load_any_encoder, read_lines
+    from text2face.pictures import read_picture
     from text2face.storage.folders import atomic_file
     from text2face.training.bank import PHRASES, embed_texts
-    from text2face.training.photos import load_photo
+    from text2face.training.photos import fit_photo
     from text2face.training.pseudo_text import nearest_phrases, sample_near
 
     if samples and out is None:
         raise ArgumentError("--samples is given without --out; expected a file for the embeddings")
-    try:
-        with Image.open(image) as opened:
-            side = max(_SIDE, min(opened.size))
-        pixels = load_photo(image, min(side, 1024))
-    except (OSError, UnidentifiedImageError) as error:
-        raise ArgumentError(
-            f"cannot read {image}: {' '.join(str(error).split())}; expected an image"
-        ) from None
+    picture = read_picture(image)
+    pixels = fit_photo(picture, min(max(_SIDE, min(picture.size)), 1024))
     seer = load_any_encoder(encoder)
     listed = read_lines(phrases) if phrases else list(PHRASES)
     known = [text for text in listed if not seer.unknown_words(text)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from text2face.cli.errors import note
 from text2face.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
@@ -252,7 +253,7 @@ def _latent(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Tensor:
         found = align_photo(picture, YuNet(), side)
         picture = found.picture
         if found.note:
-            click.echo(f"{path}: {found.note}", err=True)
+            note(f"{path}: {found.note}")
     latent = pipe.encode(picture)
     if options.get("refine"):
         from text2face.editing.operations import refine

@@ -7,15 +7,22 @@ from typing import Final
 
 import click
 
-__all__ = ["INTERRUPTED", "fail", "stoppable"]
+from text2face.printing import printable
+
+__all__ = ["INTERRUPTED", "fail", "note", "stoppable"]
 
 INTERRUPTED: Final = 130
 
 
 def fail(message: str, code: int) -> int:
     """Say in one line what went wrong."""
-    click.echo(f"text2face: {' '.join(message.split())}", err=True)
+    note(message)
     return code
+
+
+def note(message: str) -> None:
+    """Say in one line on stderr what the user should know."""
+    click.echo(f"text2face: {printable(' '.join(message.split()))}", err=True)
 
 
 def stoppable(work: Callable[[], None]) -> None:

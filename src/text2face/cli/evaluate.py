@@ -131,6 +131,8 @@ class Job:
                 network.to(pipe.device)
         size = pipe.generator.img_resolution
         reference = ReferenceImages.read(self.reference, size) if self.reference else None
+        for line in reference.skipped if reference else ():
+            click.echo(f"skipped {line}", err=True)
         bar = tqdm(unit="face", leave=False, disable=True if self.quiet else None)
         return Bench(
             pipe,

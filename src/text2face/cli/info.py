@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from text2face.errors import OutputError
+from text2face.printing import printable
 
 __all__ = ["info"]
 
@@ -34,8 +35,8 @@ def info(image: Path, as_json: bool) -> None:
             click.echo(json.dumps({**facts, **about, "problems": report.problems}))
             continue
         facts |= facts.pop("settings", {}) | about
-        click.echo(
-            "\n".join(f"{name}: {value}" for name, value in facts.items() if value is not None)
-        )
+        for name, value in facts.items():
+            if value is not None:
+                click.echo(f"{printable(name)}: {printable(value)}")
     if report.problems:
         raise OutputError(f"{image}: {'; '.join(report.problems)}")

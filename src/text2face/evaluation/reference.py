@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from text2face.errors import ArgumentError
+from text2face.pictures import find_pictures, read_picture, why_unreadable
 
 __all__ = ["ReferenceImages"]
-
-_SUFFIXES: Final = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,8 @@ class ReferenceImages:
     pictures: NDArray[np.uint8] | Sequence[Path]
     size: int
     """The side that all are given, in pixels."""
+    skipped: Sequence[str] = ()
+    """Files that are called pictures and are no PNG, JPEG or WebP, with the reason."""
 
     @classmethod
     def read(cls, folder: Path, size: int) -> ReferenceImages:
@@ -43,13 +43,18 @@ class ReferenceImages:
                 f"{folder / 'images.npy'} is {array.dtype} {list(array.shape)}, expected uint8 "
                 "[N, H, W, 3]"
             )
-        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
+        whys = {path: why_unreadable(path) for path in find_pictures(folder)}
+        paths = [path for path, why in whys.items() if why is None]
+        skipped = [
+            f"{path.relative_to(folder)} is no picture ({why})" for path, why in whys.items() if why
+        ]
         if len(paths) < 2:
+            more = f" ({', '.join(skipped[:3])})" if skipped else ""
             raise ArgumentError(
-                f"{len(paths)} pictures in {folder}, expected a folder of at least two, such as "
-                "PNG or JPEG files of faces"
+                f"{len(paths)} pictures in {folder}{more}, expected a folder of at least two, PNG, "
+                "JPEG or WebP files of faces"
             )
-        return cls(paths, size)
+        return cls(paths, size, skipped)
 
     def __len__(self) -> int:
         """How many there are."""
@@ -73,13 +78,9 @@ class ReferenceImages:
                 return np.asarray(found)
             return self._resized(Image.fromarray(found))
         try:
-            with Image.open(found) as picture:
-                return self._resized(picture.convert("RGB"))
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            raise ArgumentError(
-                f"{found} is no picture ({type(error).__name__}), expected PNG or JPEG; take it "
-                "out of the folder"
-            ) from None
+            return self._resized(read_picture(found))
+        except ArgumentError as error:
+            raise ArgumentError(f"{error}; or take it out of the folder") from None
 
     def _resized(self, picture: Image.Image) -> NDArray[np.uint8]:
         side = min(picture.size)

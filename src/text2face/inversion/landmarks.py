@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from text2face.errors import ArgumentError, CheckpointError
+from text2face.pictures import to_rgb
 
 __all__ = ["YuNet"]
 
@@ -63,11 +64,12 @@ class YuNet:
 
     def __call__(self, picture: Image.Image) -> list[Tensor]:
         """The landmarks of each face, [5, 2] in pixels (x, y): eyes, nose, corners of the mouth."""
+        picture = to_rgb(picture)
         for side in _SIDES:
             share = min(side / max(picture.size), 1.0)
             width, height = (max(round(length * share), 1) for length in picture.size)
             size = (width, height)
-            small = np.asarray(picture.convert("RGB").resize(size, Image.Resampling.LANCZOS))
+            small = np.asarray(picture.resize(size, Image.Resampling.LANCZOS))
             self._detector.setInputSize(size)
             _, found = self._detector.detect(np.ascontiguousarray(small[:, :, ::-1]))
             if found is not None:

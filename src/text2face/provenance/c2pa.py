@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from text2face.errors import ArgumentError, OutputError
+from text2face.printing import printable
 from text2face.provenance.xmp import DIGITAL_SOURCE_TYPE
 
 __all__ = ["load_signer", "verify"]
 
 _RSA: Final = "ps256"
 _CURVES: Final = {256: "es256", 384: "es384", 521: "es512"}
+_OFFLINE: Final = {
+    "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
+    "core": {"allowed_network_hosts": [], "allow_redirects": False},
+}
+"""No address that a picture or a certificate names is ever requested."""
+_TERMS: Final = b"http://purl.org/dc/terms/"
+"""What an XMP packet declares that says where credentials are kept."""
+_KEY: Final = re.compile(
+    rb"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----.*?-----END ([A-Z]+ )?PRIVATE KEY-----", re.DOTALL
+)
+_PLAIN: Final = re.compile(r"[\w .,&'-]+")
 
 
 def _import() -> Any:
@@ -33,7 +46,8 @@ def load_signer(certificate: Path, key: Path) -> Callable[[bytes, str], bytes]:
     Args:
         certificate: PEM, the signer's certificate first, then those that vouch for it. C2PA takes
             no self-signed one.
-        key: PEM, unencrypted: ECDSA P-256, P-384 or P-521, RSA, or Ed25519.
+        key: PEM (PKCS#8, SEC1 or PKCS#1), unencrypted: ECDSA P-256, P-384 or P-521, RSA, or
+            Ed25519.
 
     Returns:
         A function of an image file and its MIME type that gives the signed file.
@@ -49,10 +63,12 @@ def load_signer(certificate: Path, key: Path) -> Callable[[bytes, str], bytes]:
             f"cannot read the certificate {certificate} and its key {key}: "
             f"{(error.strerror or str(error)).lower()}; expected two PEM files"
         ) from None
-    algorithm = _algorithm(private, key).encode()
+    algorithm, private = _private(private, key)
 
     def sign(content: bytes, mime: str) -> bytes:
-        settings = c2pa.Settings.from_dict({"builder": {"thumbnail": {"enabled": False}}})
+        settings = c2pa.Settings.from_dict(
+            {"builder": {"thumbnail": {"enabled": False}}, **_OFFLINE}
+        )
         try:
             with (
                 c2pa.Context(settings=settings) as context,
@@ -66,8 +82,9 @@ def load_signer(certificate: Path, key: Path) -> Callable[[bytes, str], bytes]:
                 return signed.getvalue()
         except c2pa.C2paError as error:
             raise OutputError(
-                f"cannot sign with {certificate}: {error}; expected a chain that C2PA accepts "
-                "(not self-signed, for e-mail protection or document signing) and its own key"
+                f"cannot sign with {certificate}: {printable(error, 200)}; expected a chain that "
+                "C2PA accepts (not self-signed, for e-mail protection or document signing) and its "
+                "own key"
             ) from None
 
     return sign
@@ -92,25 +109,31 @@ _MANIFEST: Final = {
 }
 
 
-def _algorithm(private: bytes, path: Path) -> str:
+def _private(content: bytes, path: Path) -> tuple[bytes, bytes]:
+    """C2PA's name of a key's algorithm, and the key in PKCS#8, which alone its library reads."""
     from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+    # OpenSSL writes the parameters of a curve before its key.
+    found = _KEY.search(content)
     try:
-        key = load_pem_private_key(private, password=None)
+        key = serialization.load_pem_private_key(found[0] if found else content, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ArgumentError(
             f"{path} is no private key in PEM without a password; expected one; "
             "openssl pkey writes it"
         ) from None
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.key_size in _CURVES:
-        return _CURVES[key.key_size]
-    if isinstance(key, rsa.RSAPrivateKey):
-        return _RSA
-    if isinstance(key, ed25519.Ed25519PrivateKey):
-        return "ed25519"
-    raise ArgumentError(f"{path} is a key of another kind; expected ECDSA, RSA or Ed25519")
+        algorithm = _CURVES[key.key_size]
+    elif isinstance(key, rsa.RSAPrivateKey):
+        algorithm = _RSA
+    elif isinstance(key, ed25519.Ed25519PrivateKey):
+        algorithm = "ed25519"
+    else:
+        raise ArgumentError(f"{path} is a key of another kind; expected ECDSA, RSA or Ed25519")
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    return algorithm.encode(), key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
 
 
 def verify(content: bytes, mime: str) -> tuple[bool, str] | None:
@@ -120,28 +143,38 @@ def verify(content: bytes, mime: str) -> tuple[bool, str] | None:
         Whether the signature is good and the content as it was signed, and one line about it; None
         if the file has none.
     """
-    if b"c2pa" not in content:
+    if b"c2pa" not in content and _TERMS not in content:
         return None
     try:
         c2pa = _import()
     except ArgumentError:
         return True, "not checked; pip install 'text2face[c2pa]'"
     try:
-        reader = c2pa.Reader.try_create(mime, io.BytesIO(content))
-        if reader is None:
-            return None
-        with reader:
-            report: dict[str, Any] = json.loads(reader.json())
+        with c2pa.Context(settings=c2pa.Settings.from_dict(_OFFLINE)) as context:
+            reader = c2pa.Reader.try_create(mime, io.BytesIO(content), context=context)
+            if reader is None:
+                return None
+            with reader:
+                report: dict[str, Any] = json.loads(reader.json())
     except (c2pa.C2paError, ValueError) as error:
-        return False, f"damaged ({' '.join(str(error).split())[:200]})"
-    manifest = report.get("manifests", {}).get(report.get("active_manifest"), {})
+        _, remote, address = str(error).partition("remote manifests from url ")
+        if remote:
+            return True, f"not checked: kept at {printable(address, 200)}, which is not asked"
+        return False, f"damaged ({printable(' '.join(str(error).split()), 200)})"
+    manifest = report.get("manifests", {}).get(report.get("active_manifest") or "", {})
     signature = manifest.get("signature_info", {})
-    who = signature.get("common_name") or signature.get("issuer") or "an unknown signer"
-    state = str(report.get("validation_state", "Invalid"))
+    who = _quoted(signature.get("common_name") or signature.get("issuer") or "an unknown signer")
+    state = printable(report.get("validation_state", "Invalid"), 40)
     if state in ("Valid", "Trusted"):
         trust = "whom your trust list knows" if state == "Trusted" else "on no trust list here"
         return True, f"intact, signed by {who} ({trust})"
     failures = report.get("validation_results", {}).get("activeManifest", {}).get("failure", [])
-    found = dict.fromkeys(str(failure.get("code")) for failure in failures)
+    found = dict.fromkeys(printable(failure.get("code"), 80) for failure in failures)
     codes = ", ".join(code for code in found if code != "signingCredential.untrusted")
     return False, f"not as signed by {who} ({codes or state})"
+
+
+def _quoted(name: object) -> str:
+    """The name in a certificate: in quotes if it could be taken for words of ours."""
+    text = printable(name, 100)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)

@@ -25,7 +25,7 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from text2face.errors import ArgumentError
-from text2face.pictures import MIME, image_format, open_image
+from text2face.pictures import MIME, image_format, open_image, read_file
 from text2face.provenance import xmp
 from text2face.provenance.xmp import DIGITAL_SOURCE_TYPE
 from text2face.settings import Settings, check_count, check_seed
@@ -60,7 +60,6 @@ _CHUNK: Final = "text2face"
 _XMP_CHUNK: Final = "XML:com.adobe.xmp"
 _CODED: Final = b"UNICODE\x00"  # how EXIF marks UTF-16
 _XMP_ROOM: Final = 65_000  # bytes that a JPEG has for its packet
-_MAX_FILE: Final = 2**28
 _PACKING: Final = 3  # zlib's 6 takes 2.4 times as long for a file 8 % smaller
 
 
@@ -357,17 +356,7 @@ class _Texts:
 def _content(source: Path | bytes) -> tuple[bytes, str]:
     if isinstance(source, bytes):
         return source, "the image"
-    try:
-        with source.open("rb") as file:
-            content = file.read(_MAX_FILE + 1)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise ArgumentError(
-            f"cannot read {source}: {why.lower()}; expected an image that text2face made"
-        ) from None
-    if len(content) > _MAX_FILE:
-        raise ArgumentError(f"{source} is too large; expected an image that text2face made")
-    return content, str(source)
+    return read_file(source), str(source)
 
 
 def _texts(image: Image.Image) -> _Texts:

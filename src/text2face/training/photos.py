@@ -10,19 +10,19 @@ from typing import Final, Protocol
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional as F
 
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError
+from text2face.pictures import READ_SUFFIXES, find_pictures, read_picture
 from text2face.storage.folders import atomic_file, make_folder
 from text2face.training.distributed import barrier, rank
 from text2face.training.pairs import fingerprint, write_shards
 
-__all__ = ["Inverter", "find_photos", "load_photo", "write_photo_pairs"]
+__all__ = ["Inverter", "find_photos", "fit_photo", "load_photo", "write_photo_pairs"]
 
-_SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 _NAMED: Final = 5
 
 
@@ -42,14 +42,10 @@ def find_photos(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise ArgumentError(f"no folder {folder}; expected one that holds photos")
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in _SUFFIXES and path.is_file() and not path.name.startswith(".")
-    )
+    found = find_pictures(folder)
     if not found:
         raise ArgumentError(
-            f"no photo in {folder}; expected files that end in {', '.join(sorted(_SUFFIXES))}, in "
+            f"no photo in {folder}; expected files that end in {', '.join(READ_SUFFIXES)}, in "
             "it or in folders below"
         )
     return found
@@ -59,14 +55,14 @@ def load_photo(path: Path, size: int) -> Tensor:
     """A photo of any size and mode as uint8 [3, size, size]: turned upright, its middle square.
 
     Raises:
-        OSError: It cannot be read.
+        ArgumentError: It cannot be read.
     """
-    try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-    except (Image.DecompressionBombError, UnidentifiedImageError, ValueError, SyntaxError) as error:
-        raise OSError(str(error)) from None
-    fitted = ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS)
+    return fit_photo(read_picture(path), size)
+
+
+def fit_photo(picture: Image.Image, size: int) -> Tensor:
+    """The middle square of an RGB picture as uint8 [3, size, size]."""
+    fitted = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
     return torch.from_numpy(np.array(fitted)).permute(2, 0, 1).contiguous()
 
 
@@ -81,8 +77,8 @@ def readable_photos(folder: Path, size: int, max_skipped: int) -> tuple[list[Pat
     for path in find_photos(folder):
         try:
             load_photo(path, size)
-        except OSError as error:
-            why = " ".join((error.strerror or str(error)).split())
+        except ArgumentError as error:
+            why = str(error).removeprefix(f"cannot read {path}: ").split(";")[0]
             skipped.append(f"{path.relative_to(folder)} ({why})")
         else:
             good.append(path)

@@ -1,0 +1,31 @@
+"""How text from outside is printed: prompts, records, names in certificates, messages of files."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+__all__ = ["printable"]
+
+_JOINERS: Final = "\u200c\u200d"
+"""Part of the spelling of Persian, of the scripts of India, and of emoji."""
+_UNSEEN: Final = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+
+
+def printable(text: object, most: int | None = None) -> str:
+    r"""Text as one line that cannot drive a terminal, such as "a\nb" for two lines.
+
+    Control characters, line separators, what turns the direction of writing, and what has no
+    shape are written as their escapes; letters of any script stay.
+
+    Args:
+        text: What is to be printed.
+        most: Longer text is cut to so many characters.
+    """
+    shown = "".join(
+        ascii(letter)[1:-1]
+        if unicodedata.category(letter) in _UNSEEN and letter not in _JOINERS
+        else letter
+        for letter in str(text)
+    )
+    return shown if most is None or len(shown) <= most else shown[: most - 1] + "…"

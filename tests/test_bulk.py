@@ -2,17 +2,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tarfile
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
+from tests import tiny
 from text2face import TextToFace, provenance
-from text2face.bulk import BulkJob, read_rows, world
-from text2face.errors import ArgumentError, PromptError
+from text2face.bulk import BulkJob, world
+from text2face.errors import ArgumentError, OutputError, PromptError, Text2FaceError
+from text2face.table import read_rows
 
 Run = Callable[..., int]
 ROWS = 11
@@ -152,3 +158,137 @@ def test_the_command_draws_a_table(run: Run, model: Path, table: Path, tmp_path:
     assert len(list(out.rglob("*.png"))) == ROWS
     assert run(*arguments, "-q") == 0
     assert run(*arguments, "--grid", "2x2") == 2
+
+
+@pytest.mark.parametrize("tar", [False, True])
+@pytest.mark.parametrize("damage", [b"rubbish\n", b"{}\n", b"[1]\n", b"\xff\xfe\n", b"\n", b""])
+def test_a_damaged_line_is_made_again(
+    pipe: TextToFace, table: Path, tmp_path: Path, tar: bool, damage: bytes
+) -> None:
+    job(table, tmp_path / "right", tar=tar).run(pipe)
+    expected = files(tmp_path / "right")
+    out = tmp_path / "out"
+
+    def interrupt(count: int) -> None:
+        if count == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        job(table, out, tar=tar).run(pipe, interrupt)
+    part = out / "shard-00000.part"
+    lines = part.read_bytes().splitlines(keepends=True)
+    part.write_bytes(lines[0] + damage + lines[2])
+    assert job(table, out, tar=tar).run(pipe) is not None
+    assert files(out) == expected
+
+    finished = out / "shard-00001.jsonl"  # of a shard that is whole
+    lines = finished.read_bytes().splitlines(keepends=True)
+    finished.write_bytes(b"".join([lines[0], damage, *lines[2:]]))
+    assert job(table, out, tar=tar).run(pipe) is not None
+    assert files(out) == expected
+
+
+@pytest.mark.parametrize("tar", [False, True])
+def test_a_damaged_image_is_made_again(
+    pipe: TextToFace, table: Path, tmp_path: Path, tar: bool
+) -> None:
+    job(table, tmp_path / "right", tar=tar).run(pipe)
+
+    def interrupt(count: int) -> None:
+        if count == 3:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        job(table, out, tar=tar).run(pipe, interrupt)
+    path = out / ("shard-00000.tar.part" if tar else "shard-00000/000000001.png")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+    job(table, out, tar=tar).run(pipe)
+    assert files(out) == files(tmp_path / "right")
+
+
+@pytest.mark.parametrize("tar", [False, True])
+def test_duplicates_may_change_between_runs(
+    pipe: TextToFace, table: Path, tmp_path: Path, tar: bool
+) -> None:
+    job(table, tmp_path / "right", tar=tar, duplicates=0.9).run(pipe)
+    expected = files(tmp_path / "right")
+    out = tmp_path / "out"
+
+    def interrupt(count: int) -> None:
+        if count == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        job(table, out, tar=tar).run(pipe, interrupt)
+    job(table, out, tar=tar, duplicates=0.99).run(pipe)
+    job(table, out, tar=tar).run(pipe)
+    assert b"duplicate_of" not in (out / "manifest.jsonl").read_bytes()
+    job(table, out, tar=tar, duplicates=0.9).run(pipe)
+    assert files(out) == expected
+
+
+def test_a_job_says_what_differs(pipe: TextToFace, table: Path, tmp_path: Path) -> None:
+    job(table, tmp_path / "out").run(pipe)
+    other = tiny.make_pipe().to("cpu", torch.float64)
+    with pytest.raises(ArgumentError, match='its dtype is "float32", now "float64"'):
+        job(table, tmp_path / "out").run(other)
+    (tmp_path / "out/job.json").write_text("{")
+    with pytest.raises(ArgumentError, match=r"job\.json is damaged"):
+        job(table, tmp_path / "out").run(pipe)
+
+
+def test_two_do_not_write_one_shard(pipe: TextToFace, table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    told: list[str] = []
+
+    def start_again(count: int) -> None:
+        # As another process: a thread has a hold of its own.
+        def second() -> None:
+            try:
+                job(table, out).run(pipe)
+            except OutputError as error:
+                told.append(str(error))
+
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+
+    job(table, out).run(pipe, start_again)
+    assert len(told) == ROWS + 3  # at the beginning of each of 3 shards too
+    assert "shard-00000 is being written by another process" in told[0]
+    assert not [name for name in files(out) if "lock" in name or "part" in name]
+
+
+@pytest.mark.parametrize("tar", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    ["shard-00000.part", "shard-00000.tar.part", "shard-00000.embeddings", "shard-00000",
+     "job.json", "manifest.jsonl", "shard-00000.jsonl", "shard-00000.tar",
+     ".text2face.lock", ".shard-00000.lock"],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["link", "dangling", "hard", "folder", "pipe"])
+def test_what_is_planted_is_not_followed(
+    pipe: TextToFace, table: Path, tmp_path: Path, tar: bool, name: str, kind: str
+) -> None:
+    out, victim, folder = tmp_path / "out", tmp_path / "victim", tmp_path / "theirs"
+    out.mkdir()
+    folder.mkdir()
+    victim.write_bytes(b"precious\n")
+    if kind == "link":
+        (out / name).symlink_to(victim)
+    elif kind == "dangling":
+        (out / name).symlink_to(tmp_path / "new")
+    elif kind == "hard":
+        (out / name).hardlink_to(victim)
+    elif kind == "folder":
+        (out / name).symlink_to(folder)
+    else:
+        os.mkfifo(out / name)
+    with suppress(Text2FaceError):
+        job(table, out, tar=tar, duplicates=0.9).run(pipe)
+    assert victim.read_bytes() == b"precious\n"
+    assert list(folder.iterdir()) == []
+    assert not (tmp_path / "new").exists()

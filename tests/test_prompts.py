@@ -180,3 +180,37 @@ def test_a_text_without_a_known_word_is_an_error(text: str, unknown: list[str]) 
 @pytest.mark.parametrize(("text", "unknown"), [("a bearded hombre", ["hombre"]), ("it", [])])
 def test_a_text_with_a_known_word_passes(text: str, unknown: list[str]) -> None:
     prompts.check_known(text, unknown)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a wo\u00adman with red hair",  # soft hyphen
+        "a wo\u200bman with red hair",  # zero-width space
+        "a wo\u200cman with red hair",  # zero-width non-joiner
+        "a wo\u200dman with red hair",  # zero-width joiner
+        "a wo\u200b\u200dman with red hair",
+        "a wo\u2060man with red hair",  # word joiner
+        "\ufeffa wo\ufeffman with red hair",  # byte order mark
+        "a wo\u200eman with \u202ared\u202c hair",  # marks of direction
+        "a wo\ufe0fman with red hair",  # variation selector
+        "a wo\u034fman with red hair",  # grapheme joiner
+        "a woman\u2028with\u2029red\x85hair",
+        "a\u00a0woman\twith\u3000red\x0bhair\r\n",
+    ],
+)
+def test_what_cannot_be_seen_splits_no_word(text: str) -> None:
+    assert prompts.clean(text) == "a woman with red hair"
+    assert prompts.words(text) == ["a", "woman", "with", "red", "hair"]
+    assert prompts.parse(text) == prompts.parse("a woman with red hair")
+
+
+def test_accents_are_composed_and_joiners_of_other_scripts_stay() -> None:
+    assert prompts.clean("fiance\u0301 a\u0300 be\u0301be\u0301") == "fiancé à bébé"
+    assert prompts.clean("می\u200cخواهم") == "می\u200cخواهم"
+
+
+@pytest.mark.parametrize("character", ["\0", "\x07", "\x1b", "\x7f", "\x92"])
+def test_control_characters_inside_a_prompt_are_told(character: str) -> None:
+    with pytest.raises(PromptError, match=f"control character U\\+00{ord(character):02X}"):
+        prompts.clean(f"a wo{character}man")

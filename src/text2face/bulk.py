@@ -10,15 +10,10 @@ read that file. The shard's manifest appears when it is whole, and `manifest.jso
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import itertools
 import json
 import os
-import tarfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,75 +25,21 @@ from torch.nn import functional as F
 from text2face import provenance
 from text2face.errors import ArgumentError, OutputError, PromptError
 from text2face.faces import to_tensor
+from text2face.pictures import decode_image
 from text2face.settings import Settings, check_count, check_seed
-from text2face.storage.folders import atomic_file, cannot_write, check_writable, make_folder
+from text2face.storage.folders import atomic_file, cannot_write
+from text2face.storage.locks import hold
+from text2face.storage.shards import FolderShard, Shard, TarShard
+from text2face.table import Row, read_rows
 
 if TYPE_CHECKING:
-    from text2face.faces import Face
     from text2face.pipeline import TextToFace
 
-__all__ = ["BulkJob", "Row", "read_rows", "world"]
+__all__ = ["BulkJob", "world"]
 
-_NAMES: Final = ("prompt", "seed")
 _BLOCK: Final = 512
-
-
-@dataclass(frozen=True)
-class Row:
-    """One image to draw."""
-
-    index: int
-    prompt: str
-    seed: int
-    attributes: dict[str, str]
-    """The other columns of the table."""
-
-
-def read_rows(table: Path, seed: int = 0, start: int = 0, stop: int | None = None) -> Iterator[Row]:
-    """Read a CSV file with a header, row by row.
-
-    Args:
-        table: With a column `prompt`, perhaps a column `seed`; other columns are kept.
-        seed: Row i without a seed of its own has seed + i.
-        start: The first row to give.
-        stop: The first row not to give; None = all.
-
-    Raises:
-        ArgumentError: It is no such table, or a seed is none.
-        PromptError: A prompt is empty.
-    """
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            if "prompt" not in (reader.fieldnames or ()):
-                raise ArgumentError(
-                    f"{table} has the columns {reader.fieldnames}, expected one named prompt in "
-                    "the first line"
-                )
-            for index, values in enumerate(itertools.islice(reader, start, stop), start):
-                prompt = (values.get("prompt") or "").strip()
-                if not prompt:
-                    raise PromptError(f"row {index + 1} of {table} has no prompt; expected one")
-                given = (values.get("seed") or "").strip()
-                if given and not given.isdecimal():
-                    raise ArgumentError(
-                        f"row {index + 1} of {table} has the seed {given!r}, expected a whole "
-                        "number"
-                    )
-                chosen = check_seed(int(given) if given else seed + index)
-                others = {
-                    str(name): value
-                    for name, value in values.items()
-                    if name and name not in _NAMES and isinstance(value, str) and value
-                }
-                yield Row(index, prompt, chosen, others)
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise ArgumentError(f"cannot read {table}: {why}; expected a CSV file") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ArgumentError(
-            f"{table} is no CSV file in UTF-8 ({error}); save it as CSV, UTF-8"
-        ) from None
+_PATIENCE: Final = 60.0
+"""Seconds that a process waits for another one to write job.json."""
 
 
 def world() -> tuple[int, int]:
@@ -163,7 +104,6 @@ class BulkJob:
             ArgumentError: The folder holds another job's images, or the table is none.
             OutputError: It cannot be written.
         """
-        check_writable(self.outdir)
         settings = pipe.settings(**self.settings)
         total = 0
         for row in read_rows(self.table, self.seed):
@@ -174,19 +114,25 @@ class BulkJob:
             total += 1
         if not total:
             raise PromptError(f"no rows in {self.table}; expected one for each face")
-        self._claim(pipe, settings, total)
-        shards = -(-total // self.shard_size)
+        with hold(self.outdir, wait=_PATIENCE):
+            self._claim(pipe, settings, total)
+        starts = range(0, total, self.shard_size)
+        shards = [self._shard(start, min(start + self.shard_size, total)) for start in starts]
         finished = 0
-        for shard in range(self.rank, shards, self.processes):
-            start = shard * self.shard_size
-            stop = min(start + self.shard_size, total)
+        for shard in shards[self.rank :: self.processes]:
 
             def report(made: int, before: int = finished) -> None:
                 on_image(before + made)
 
-            self._shard(pipe, settings, shard, start, stop, report)
-            finished += stop - start
-        if all(self._manifest(shard).exists() for shard in range(shards)):
+            with hold(self.outdir, shard.base.name):
+                try:
+                    self._draw(pipe, settings, shard, report)
+                    if self.duplicates is not None:
+                        _embed(pipe, shard)
+                except OSError as error:
+                    raise OutputError(cannot_write(shard.manifest, error)) from None
+            finished += shard.last - shard.first
+        if all(self._finished(shard) for shard in shards):
             return self._merge(shards)
         return None
 
@@ -202,79 +148,93 @@ class BulkJob:
             "tar": self.tar,
             "settings": asdict(settings),
             "weights": pipe.weights,
+            "dtype": str(pipe.dtype).removeprefix("torch."),
+            "device": pipe.device.type,
             "threads": torch.get_num_threads(),
         }
         path = self.outdir / "job.json"
-        text = json.dumps(job, indent=2, sort_keys=True) + "\n"
-        with suppress(FileNotFoundError):
-            if path.read_text(encoding="utf-8") != text:
-                raise ArgumentError(
-                    f"{path} is of another table, model or settings; choose another --outdir to "
-                    "keep both, or the same settings to go on"
-                )
+        if path.exists() and not path.is_file():
+            raise OutputError(f"{path} is no plain file; remove it, or choose another --outdir")
+        try:
+            held = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            with atomic_file(path) as out:
+                out.write((json.dumps(job, indent=2, sort_keys=True) + "\n").encode())
             return
-        with atomic_file(path) as out:
-            out.write(text.encode())
+        except ValueError:
+            held = None
+        if not isinstance(held, dict):
+            raise ArgumentError(
+                f"{path} is damaged; expected what this folder is for; choose another --outdir"
+            )
+        now = json.loads(json.dumps(job))
+        differing = sorted(
+            name for name in now.keys() | held.keys() if now.get(name) != held.get(name)
+        )
+        if differing:
+            name = differing[0]
+            was, given = (json.dumps(one.get(name))[:200] for one in (held, now))
+            raise ArgumentError(
+                f"{path} is of another table, model or settings: its {name} is {was}, now {given}; "
+                "choose another --outdir to keep both, or the same settings to go on"
+            )
 
-    def _manifest(self, shard: int) -> Path:
-        return self.outdir / f"shard-{shard:05d}.jsonl"
+    def _shard(self, start: int, stop: int) -> Shard:
+        base = self.outdir / f"shard-{start // self.shard_size:05d}"
+        return (TarShard if self.tar else FolderShard)(base, start, stop)
 
-    def _shard(
+    def _draw(
         self,
         pipe: TextToFace,
         settings: Settings,
-        shard: int,
-        start: int,
-        stop: int,
+        shard: Shard,
         report: Callable[[int], object],
     ) -> None:
-        manifest = self._manifest(shard)
-        if manifest.exists():
-            report(stop - start)
+        """Draw what is missing of a shard."""
+        size = shard.last - shard.first
+        if shard.facts() is not None:
+            report(size)
             return
-        writer = (_TarWriter if self.tar else _FolderWriter)(manifest.with_suffix(""))
-        done = writer.resume()
+        done = shard.resume()
         report(done)
-        embeddings = manifest.with_suffix(".embeddings")
-        try:
-            with writer, embeddings.open("ab") as seen:
-                seen.truncate(done * pipe.encoder.embedding_dim * 2 if self.duplicates else 0)
-                for row in read_rows(self.table, self.seed, start + done, stop):
-                    content, line, face = _draw(pipe, settings, row)
-                    if self.duplicates is not None:
-                        seen.write(_embedding(pipe, face))
-                        seen.flush()
-                    writer.add(f"{row.index:09d}", content, line)
-                    done += 1
-                    report(done)
-            if self.duplicates is None:
-                embeddings.unlink()
-            writer.finish()
-        except OSError as error:
-            raise OutputError(cannot_write(manifest, error)) from None
+        with shard:
+            for row in read_rows(self.table, self.seed, shard.first + done, shard.last):
+                content, line = _make(pipe, settings, row)
+                shard.add(f"{row.index:09d}", content, line)
+                done += 1
+                report(done)
+        if done < size:
+            raise ArgumentError(
+                f"{self.table} has changed since it was checked: {done} rows of {size}; expected "
+                "it to stay as it is while it is drawn"
+            )
+        shard.finish()
 
-    def _merge(self, shards: int) -> Path:
+    def _finished(self, shard: Shard) -> bool:
+        facts = shard.facts()
+        seen = self.duplicates is None or _embeddings(shard).exists()
+        return facts is not None and seen
+
+    def _merge(self, shards: Sequence[Shard]) -> Path:
         """One manifest of all shards; duplicates are named in it."""
         twins = self._twins(shards) if self.duplicates is not None else {}
         path = self.outdir / "manifest.jsonl"
         with atomic_file(path) as out:
-            for shard in range(shards):
-                with self._manifest(shard).open(encoding="utf-8") as lines:
-                    for line in lines:
-                        facts = json.loads(line)
-                        if facts["index"] in twins:
-                            facts["duplicate_of"] = twins[facts["index"]]
-                        out.write((json.dumps(facts, ensure_ascii=False) + "\n").encode())
+            for shard in shards:
+                for facts in shard.facts() or ():
+                    if facts["index"] in twins:
+                        facts["duplicate_of"] = twins[facts["index"]]
+                    out.write((json.dumps(facts, ensure_ascii=False) + "\n").encode())
         return path
 
-    def _twins(self, shards: int) -> dict[int, int]:
+    def _twins(self, shards: Sequence[Shard]) -> dict[int, int]:
         """Images that look like an earlier one that has no twin itself, by number."""
         found: dict[int, int] = {}
-        paths = [self._manifest(shard).with_suffix(".embeddings") for shard in range(shards)]
-        counts = [min(self.shard_size, _lines(self._manifest(shard))) for shard in range(shards)]
         banks = [
-            torch.from_numpy(np.fromfile(path, np.float16).reshape(count, -1))
-            for path, count in zip(paths, counts, strict=True)
+            torch.from_numpy(
+                np.fromfile(_embeddings(shard), np.float16).reshape(shard.last - shard.first, -1)
+            )
+            for shard in shards
         ]
         every = torch.cat(banks)
         for first in range(0, len(every), _BLOCK):
@@ -288,8 +248,8 @@ class BulkJob:
         return found
 
 
-def _draw(pipe: TextToFace, settings: Settings, row: Row) -> tuple[bytes, dict[str, Any], Face]:
-    """The PNG of a row, what the manifest says of it, and the face."""
+def _make(pipe: TextToFace, settings: Settings, row: Row) -> tuple[bytes, dict[str, Any]]:
+    """The PNG of a row, and what the manifest says of it."""
     (face,) = pipe.draw([row.prompt], [row.seed], settings)
     content = provenance.encode(face.image, provenance.describe(pipe, settings, face))
     line = {
@@ -300,113 +260,22 @@ def _draw(pipe: TextToFace, settings: Settings, row: Row) -> tuple[bytes, dict[s
         "sha256": hashlib.sha256(content).hexdigest(),
         **({"attributes": row.attributes} if row.attributes else {}),
     }
-    return content, line, face
+    return content, line
+
+
+def _embeddings(shard: Shard) -> Path:
+    return shard.base.with_suffix(".embeddings")
 
 
 @torch.no_grad()
-def _embedding(pipe: TextToFace, face: Face) -> bytes:
-    """What the encoder sees in a face, as float16."""
-    seen = pipe.encoder.encode_image(to_tensor(face.image).to(pipe.device)).float()
-    return F.normalize(seen, dim=1).half().cpu().numpy().tobytes()
-
-
-def _lines(path: Path) -> int:
-    with path.open("rb") as file:
-        return sum(1 for _ in file)
-
-
-class _Writer:
-    """Writes the images of a shard and, line by line, what is finished."""
-
-    def __init__(self, base: Path) -> None:
-        self.base = base
-        self.part = base.with_suffix(".part")
-        self.lines: io.BufferedWriter | None = None
-
-    def resume(self) -> int:
-        """Keep the whole lines whose images are there; the number of them."""
-        kept: list[bytes] = []
-        if self.part.exists():
-            for line in self.part.read_bytes().splitlines(keepends=True):
-                if not line.endswith(b"\n") or not self.has(json.loads(line)):
-                    break
-                kept.append(line)
-            with atomic_file(self.part) as file:
-                file.writelines(kept)
-        self.rewind(json.loads(kept[-1]) if kept else None)
-        return len(kept)
-
-    def has(self, facts: Mapping[str, Any]) -> bool:
-        raise NotImplementedError
-
-    def rewind(self, last: Mapping[str, Any] | None) -> None:
-        """Drop what was written after the last line that is kept."""
-
-    def __enter__(self) -> _Writer:
-        self.lines = self.part.open("ab")
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.lines is not None:
-            self.lines.close()
-
-    def add(self, name: str, content: bytes, facts: dict[str, Any]) -> None:
-        """Write one image, then its line."""
-        facts = {**facts, **self.store(name, content, facts)}
-        if self.lines is None:
-            raise RuntimeError("the writer is not open")
-        self.lines.write((json.dumps(facts, ensure_ascii=False) + "\n").encode())
-        self.lines.flush()
-
-    def store(self, name: str, content: bytes, facts: Mapping[str, Any]) -> dict[str, Any]:
-        raise NotImplementedError
-
-    def finish(self) -> None:
-        os.replace(self.part, self.base.with_suffix(".jsonl"))
-
-
-class _FolderWriter(_Writer):
-    """shard-00000/000000000.png."""
-
-    def has(self, facts: Mapping[str, Any]) -> bool:
-        path = self.base.parent / str(facts["file"])
-        return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == facts["sha256"]
-
-    def store(self, name: str, content: bytes, facts: Mapping[str, Any]) -> dict[str, Any]:
-        make_folder(self.base)
-        path = self.base / f"{name}.png"
-        with atomic_file(path) as file:
-            file.write(content)
-        return {"file": f"{self.base.name}/{path.name}"}
-
-
-class _TarWriter(_Writer):
-    """shard-00000.tar, as WebDataset reads it; the same bytes whenever it is written."""
-
-    @property
-    def _path(self) -> Path:
-        return self.base.with_suffix(".tar.part")
-
-    def has(self, facts: Mapping[str, Any]) -> bool:
-        return self._path.exists() and self._path.stat().st_size >= int(facts["end"])
-
-    def rewind(self, last: Mapping[str, Any] | None) -> None:
-        with self._path.open("ab") as file:
-            file.truncate(int(last["end"]) if last else 0)
-
-    def store(self, name: str, content: bytes, facts: Mapping[str, Any]) -> dict[str, Any]:
-        told = json.dumps(facts, ensure_ascii=False, sort_keys=True).encode()
-        with self._path.open("ab") as file:
-            for suffix, data in (("png", content), ("json", told)):
-                entry = tarfile.TarInfo(f"{name}.{suffix}")
-                entry.size = len(data)
-                padding = -len(data) % tarfile.BLOCKSIZE
-                file.write(entry.tobuf(tarfile.USTAR_FORMAT) + data + bytes(padding))
-            end = file.tell()
-        return {"file": f"{self.base.name}.tar", "end": end}
-
-    def finish(self) -> None:
-        with self._path.open("ab") as file:
-            file.write(bytes(2 * tarfile.BLOCKSIZE))
-        os.replace(self._path, self.base.with_suffix(".tar"))
-        super().finish()
+def _embed(pipe: TextToFace, shard: Shard) -> None:
+    """Write what the encoder sees in each image of a finished shard, as float16."""
+    path = _embeddings(shard)
+    size = 2 * (shard.last - shard.first) * pipe.encoder.embedding_dim
+    if path.is_file() and not path.is_symlink() and path.stat().st_size == size:
+        return
+    with atomic_file(path) as file:
+        for content in shard.images():
+            image = to_tensor(decode_image(content, str(shard.base)))
+            seen = pipe.encoder.encode_image(image.to(pipe.device)).float()
+            file.write(F.normalize(seen, dim=1).half().cpu().numpy().tobytes())

@@ -37,6 +37,7 @@ __all__ = [
     "check_known",
     "clean",
     "parse",
+    "visible",
     "weigh",
     "words",
 ]
@@ -55,6 +56,11 @@ _AND: Final = re.compile(r"(?:^|(?<=\s))AND(?=\s|$)")
 _BLEND_WEIGHT: Final = re.compile(rf":\s*({_NUMBER})\s*$")
 _WORD: Final = re.compile(r"[^\W_]+")
 _SHOWN: Final = 60
+# What has no width and no meaning of its own; joiners and selectors have one outside Latin script.
+_INVISIBLE: Final = re.compile(
+    r"[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
+_JOINERS: Final = re.compile(r"(?<=[\0-\u024f])[\u034f\u200c\u200d\ufe00-\ufe0f]+")
 # Words that say nothing about a face, some of which other languages share with English.
 _FUNCTION_WORDS: Final = frozenset(
     _WORD.findall(
@@ -91,14 +97,22 @@ class Blend:
 
 def words(text: str) -> list[str]:
     """The words of a text in lower case: runs of letters and digits of any script."""
-    return _WORD.findall(text.lower())
+    return _WORD.findall(visible(text.lower()))
+
+
+def visible(text: str) -> str:
+    """A text as it looks: without soft hyphens and what else has no width, accents composed."""
+    return unicodedata.normalize("NFC", _JOINERS.sub("", _INVISIBLE.sub("", text)))
 
 
 def clean(prompt: object) -> str:
     """Check that a prompt is text with words in it, of a sensible length, and tidy its white space.
 
+    What has no width is left out, so that it splits no word; every kind of white space is a space.
+
     Raises:
-        PromptError: It is not a string, not Unicode text, empty, without a word, or too long.
+        PromptError: It is not a string, not Unicode text, empty, without a word, or too long, or
+            holds control characters that are no white space.
     """
     if not isinstance(prompt, str):
         raise PromptError(
@@ -108,10 +122,15 @@ def clean(prompt: object) -> str:
         raise PromptError(
             "the prompt is not Unicode text; expected UTF-8; save or type it as UTF-8"
         )
-    controls = {ord(c): " " for c in set(prompt) if unicodedata.category(c) == "Cc"}
-    text = " ".join(prompt.translate(controls).split())
+    odd = {c for c in set(prompt) if unicodedata.category(c) == "Cc" and not c.isspace()}
+    text = " ".join(visible(prompt.translate({ord(c): " " for c in odd})).split())
     if not text:
         raise PromptError(f"the prompt is empty; expected words such as {EXAMPLE!r}")
+    if odd:
+        raise PromptError(
+            f"the prompt holds the control character U+{ord(min(odd)):04X}; expected text; take it "
+            "out, or save the prompt as UTF-8"
+        )
     if len(text) > MAX_CHARACTERS:
         raise PromptError(
             f"the prompt has {len(text)} characters, expected at most {MAX_CHARACTERS}; shorten it"

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from text2face.errors import ArgumentError
+from text2face.errors import ArgumentError, Text2FaceError
 from text2face.evaluation.judge import Reading
 from text2face.evaluation.tasks import Task, count_right, matching, read_tasks, share_right
 
@@ -52,11 +52,16 @@ def test_prompts_from_files(tmp_path: Path) -> None:
         ("a.json", '["x"]', "holds no prompts"),
         ("a.json", "[]", "no prompt in"),
         ("a.txt", "\n", "no prompt in"),
+        ("a.txt", "# only a comment\n", "no prompt in"),
+        ("a.json", '[{"prompt": 3}]', "holds no prompts"),
+        ("a.json", '[{"prompt": "x", "labels": {"gender": ["male"]}}]', "holds no prompts"),
+        ("a.json", '[{"prompt": "x", "labels": 3}]', "holds no prompts"),
+        ("a.json", '[{"prompt": "x", "group": []}]', "holds no prompts"),
     ],
 )
 def test_bad_files_are_told(tmp_path: Path, name: str, content: str, message: str) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(ArgumentError, match=message):
+    with pytest.raises(Text2FaceError, match=message):
         read_tasks(tmp_path / name, LABELS)
 
 

@@ -44,9 +44,10 @@ def describe(
     import torch
     from safetensors.torch import save
 
-    from text2face.cli.training import load_any_encoder, read_lines
+    from text2face.cli.training import load_any_encoder
     from text2face.pictures import read_picture
     from text2face.storage.folders import atomic_file
+    from text2face.storage.texts import read_prompts
     from text2face.training.bank import PHRASES, embed_texts
     from text2face.training.photos import fit_photo
     from text2face.training.pseudo_text import nearest_phrases, sample_near
@@ -56,7 +57,7 @@ def describe(
     picture = read_picture(image)
     pixels = fit_photo(picture, min(max(_SIDE, min(picture.size)), 1024))
     seer = load_any_encoder(encoder)
-    listed = read_lines(phrases) if phrases else list(PHRASES)
+    listed = read_prompts(phrases) if phrases else list(PHRASES)
     known = [text for text in listed if not seer.unknown_words(text)]
     if len(known) < 2:
         raise ArgumentError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +9,8 @@ from typing import Any, Final
 import click
 
 from text2face.cli.errors import stoppable
-from text2face.errors import ArgumentError, PromptError
+from text2face.errors import ArgumentError
+from text2face.storage.texts import read_prompts
 
 __all__ = ["generate"]
 
@@ -181,23 +181,5 @@ def _texts(texts: Sequence[str], file: str | None) -> list[str]:
     """The prompts of the command line, then those of the file; "-" is stdin."""
     wanted: list[str] = []
     for text in texts:
-        wanted += _lines("-") if text == "-" else [text]
-    return wanted + (_lines(file) if file is not None else [])
-
-
-def _lines(file: str) -> list[str]:
-    """The lines of a file that are not empty."""
-    try:
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        lines = content.decode("utf-8-sig").splitlines()
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise ArgumentError(
-            f"cannot read the prompts in {file}: {why}; expected a text file with one prompt a line"
-        ) from None
-    except UnicodeDecodeError:
-        raise PromptError(f"the prompts in {file} are not UTF-8; save the file as UTF-8") from None
-    wanted = [line for line in lines if line.strip()]
-    if not wanted:
-        raise PromptError(f"no prompt in {file}; expected one a line")
-    return wanted
+        wanted += read_prompts("-") if text == "-" else [text]
+    return wanted + (read_prompts(file) if file is not None else [])

@@ -22,6 +22,7 @@ from text2face.errors import ArgumentError, CheckpointError
 from text2face.loading import BUNDLED, load_encoder
 from text2face.pipeline import PipelineConfig, TextToFace
 from text2face.storage.folders import check_writable, make_config, read_json
+from text2face.storage.texts import read_prompts
 from text2face.training import runs
 from text2face.training.bank import PHRASES
 from text2face.training.config import TrainingConfig, preset
@@ -124,8 +125,8 @@ def train_command(
     with join(place):
         drawer = _to(load_generator(generator or str(BUNDLED)), place)
         seer = _to(load_any_encoder(encoder), place)
-        known = read_lines(texts) if texts else PHRASES
-        shown = read_lines(sample_prompts) if sample_prompts else runs.SAMPLE_PROMPTS
+        known = read_prompts(texts) if texts else PHRASES
+        shown = read_prompts(sample_prompts) if sample_prompts else runs.SAMPLE_PROMPTS
         if folder is None:
             folder = out / "pairs"
             if not dry_run:
@@ -303,24 +304,6 @@ def _numbers(text: str | None) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(",")) if text else ()
     except ValueError:
         raise ArgumentError(f"--crossovers is {text!r}, expected layers such as 4,8") from None
-
-
-def read_lines(path: Path) -> list[str]:
-    """The prompts in a file.
-
-    Raises:
-        ArgumentError: It cannot be read, or holds none.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ArgumentError(
-            f"cannot read {path} ({type(error).__name__}); expected a text file, one prompt a line"
-        ) from None
-    wanted = [line.strip() for line in lines if line.strip()]
-    if not wanted:
-        raise ArgumentError(f"no prompt in {path}; expected one a line")
-    return wanted
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from text2face.errors import ArgumentError
 from text2face.evaluation.judge import Reading
+from text2face.storage.texts import read_prompts, read_text
 
 __all__ = ["Labels", "Task", "count_right", "matching", "read_tasks", "share_right"]
 
@@ -40,22 +41,22 @@ def read_tasks(path: Path, labels: Labels | None = None) -> list[Task]:
 
     Raises:
         ArgumentError: The file cannot be read, or a prompt names what is not in `labels`.
+        PromptError: There is none in it.
     """
     group = path.stem.removesuffix("_prompts")
+    if path.suffix.lower() != ".json":
+        return [Task(text, {}, group) for text in read_prompts(path)]
+    content = read_text(path)
     try:
-        content = path.read_text(encoding="utf-8")
-        if path.suffix != ".json":
-            texts = [line.strip() for line in content.splitlines()]
-            tasks = [Task(text, {}, group) for text in texts if text]
-        else:
-            tasks = [
-                Task(entry["prompt"], entry.get("labels", {}), entry.get("group", group))
-                for entry in json.loads(content)
-            ]
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise ArgumentError(f"cannot read the prompts in {path}: {why}") from None
-    except (ValueError, LookupError, TypeError, AttributeError):
+        tasks = [
+            Task(entry["prompt"], entry.get("labels", {}), entry.get("group", group))
+            for entry in json.loads(content)
+        ]
+        if not all(isinstance(t.text, str) and isinstance(t.group, str) for t in tasks):
+            raise TypeError
+        if not all(isinstance(s, str) for t in tasks for s in (*t.labels, *t.labels.values())):
+            raise TypeError
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise ArgumentError(
             f'{path} holds no prompts; expected text with one a line, or JSON such as [{{"prompt": '
             '"an old man", "labels": {"age": "old"}}]'

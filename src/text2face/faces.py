@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from text2face import prompts
 from text2face.pictures import to_rgb
 
-__all__ = ["Face", "Output", "PipelineConfig", "noise", "to_pil", "to_tensor"]
-
-
-@dataclass(frozen=True)
-class PipelineConfig:
-    """What a model says about itself in `pipeline.json`."""
-
-    name: str = "unnamed"
-    """Shown in the metadata of its images."""
-    truncation: float = 1.0
-    """The default ψ."""
-    condition: str = "text"
-    """The default way to condition the sampler."""
-    shortlist: int = 1
-    """How many latents are drawn for a face by default, to keep the one nearest to the text."""
-    neutral_prompt: str = prompts.NEUTRAL
-    """A sentence that the encoder knows and that says nothing particular."""
-    negative_weight: float = 0.5
-    """How strongly a negative prompt is subtracted."""
+__all__ = ["Face", "Output", "noise", "to_pil", "to_tensor"]
 
 
 @dataclass(frozen=True)
@@ -48,20 +31,58 @@ class Face:
     """The cosine between the embeddings of the image and of the prompt."""
 
 
-@dataclass(frozen=True)
-class Output:
-    """What `TextToFace` returns: N images, prompt by prompt, seed by seed (or best first)."""
+class Output(Sequence[Face]):
+    """The faces that `TextToFace` returns: prompt by prompt, seed by seed (or best first)."""
 
-    images: list[Image.Image]
-    latents: Tensor
-    """[N, num_ws, w_dim]."""
-    embeddings: Tensor
-    """The prompts' embeddings [N, D], L2-normalised."""
-    seeds: list[int]
-    scores: list[float]
-    """The cosine between each image's embedding and its prompt's."""
-    unknown_words: list[str]
-    """The words of the prompts that the encoder does not know."""
+    def __init__(self, faces: Iterable[Face], *, unknown_words: Sequence[str] = ()) -> None:
+        """Hold faces.
+
+        Args:
+            faces: In order.
+            unknown_words: The words of the prompts that the encoder does not know.
+        """
+        self.faces = list(faces)
+        self.unknown_words = list(unknown_words)
+
+    @overload
+    def __getitem__(self, index: int) -> Face: ...
+    @overload
+    def __getitem__(self, index: slice) -> Output: ...
+
+    def __getitem__(self, index: int | slice) -> Face | Output:
+        """One face, or an `Output` of some."""
+        if isinstance(index, slice):
+            return Output(self.faces[index], unknown_words=self.unknown_words)
+        return self.faces[index]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.faces)
+
+    @property
+    def images(self) -> list[Image.Image]:
+        """The pictures."""
+        return [face.image for face in self.faces]
+
+    @property
+    def latents(self) -> Tensor:
+        """Their latents w [N, num_ws, w_dim]."""
+        return torch.stack([face.latent for face in self.faces])
+
+    @property
+    def embeddings(self) -> Tensor:
+        """The prompts' embeddings [N, D], L2-normalised."""
+        return torch.stack([face.embedding for face in self.faces])
+
+    @property
+    def seeds(self) -> list[int]:
+        """Their seeds."""
+        return [face.seed for face in self.faces]
+
+    @property
+    def scores(self) -> list[float]:
+        """The cosine between each image's embedding and its prompt's."""
+        return [face.score for face in self.faces]
 
 
 def noise(seed: int, dim: int) -> Tensor:

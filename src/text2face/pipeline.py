@@ -6,7 +6,8 @@ import heapq
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
@@ -20,12 +21,22 @@ from text2face.editing import operations
 from text2face.editing.axes import LatentAxes, latent_axes
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, PromptError
-from text2face.faces import Face, Output, PipelineConfig, noise, to_pil
+from text2face.faces import Face, Output, noise, to_pil
 from text2face.generators.base import Generator
 from text2face.inversion.base import LatentEncoder
+from text2face.prompts import Prompt
 from text2face.samplers.base import LatentCritic, LatentSampler
 from text2face.samplers.conditions import check_condition, make_condition
-from text2face.settings import NoiseMode, Settings, check_count, choose_seeds
+from text2face.settings import (
+    Call,
+    NoiseMode,
+    PipelineConfig,
+    Settings,
+    check_count,
+    choose_seeds,
+    keywords,
+    options,
+)
 from text2face.storage.folders import atomic_file, make_config, make_folder, read_json
 
 __all__ = ["Face", "Output", "PipelineConfig", "TextToFace", "noise", "to_pil"]
@@ -160,11 +171,13 @@ class TextToFace:
         self.dtype = dtype
         for component in (self.encoder, self.sampler, self.generator, self.inverter):
             if isinstance(component, nn.Module):
-                component.to(self.device, self._stored if component is self.generator else None)
+                component.to(
+                    self.device, self._weights_dtype if component is self.generator else None
+                )
         return self
 
     @property
-    def _stored(self) -> torch.dtype:
+    def _weights_dtype(self) -> torch.dtype:
         """The number type of the generator's weights: 16-bit types are left to autocast."""
         return torch.float32 if self.dtype.itemsize < 4 else self.dtype
 
@@ -173,98 +186,59 @@ class TextToFace:
         """16 hexadecimal digits that name the weights; None if they were never in a folder."""
         return loading.fingerprint(self.folder) if self.folder else None
 
-    def __call__(
+    @keywords(Call)
+    def __call__(  # noqa: D417 (`Call` documents them)
         self,
-        prompt: str | Sequence[str],
+        prompt: str | Prompt | Sequence[str | Prompt],
         *,
         num_images: int = 1,
         seed: int | Sequence[int] | None = None,
-        truncation: float | None = None,
-        truncation_cutoff: int | None = None,
-        diversity: float = 1.0,
-        condition: str | None = None,
-        shortlist: int | None = None,
         candidates: int | None = None,
         keep: int | None = None,
-        noise_mode: NoiseMode = "const",
-        negative_prompt: str | None = None,
-        literal: bool = False,
         batch_size: int = 1,
+        **settings: Any,
     ) -> Output:
         """Draw faces.
 
         Args:
-            prompt: What they look like, in the syntax of `text2face.prompts`; or several such.
-            num_images: How many for each prompt.
-            seed: Image i uses seed + i, the same for every prompt; or the seeds themselves; None
-                draws one.
-            truncation: ψ from 0 (the average face) to 2; None = the model's default.
-            truncation_cutoff: Truncate only the first layers, this many; None = all.
-            diversity: The scale of z, 0 to 5.
-            condition: How the text conditions the sampler (`text2face.samplers.conditions`); None
-                = the model's default.
-            shortlist: Draw this many latents for each face and make only the one whose estimated
-                look is nearest to the text; None = the model's default. It costs next to nothing,
-                and some diversity. Samplers that cannot estimate draw one.
-            candidates: Draw this many for each prompt and keep the best by score.
-            keep: How many to keep of them; None = num_images.
-            noise_mode: The generator's noise inputs, "const", "random" or "none".
-            negative_prompt: What is not wanted.
-            literal: Take the prompt's characters as they stand.
-            batch_size: Images at once. More than 1 is faster on a GPU, and may change the last
-                bits of an image.
+            {arguments}
 
         Raises:
             PromptError: A prompt cannot be read, or the encoder knows no word of it.
             ArgumentError: A setting is out of range.
         """
-        settings = self.settings(
-            truncation=truncation,
-            truncation_cutoff=truncation_cutoff,
-            diversity=diversity,
-            condition=condition,
-            shortlist=shortlist,
-            noise_mode=noise_mode,
-            negative_prompt=negative_prompt,
-            literal=literal,
-        )
+        chosen = self.settings(**settings)
         seeds, keep = choose_seeds(seed, num_images, candidates, keep)
-        texts = [prompt] if isinstance(prompt, str) else prompt
-        faces = list(self.draw(texts, seeds, settings, keep=keep, batch_size=batch_size))
-        return Output(
-            images=[face.image for face in faces],
-            latents=torch.stack([face.latent for face in faces]),
-            embeddings=torch.stack([face.embedding for face in faces]),
-            seeds=[face.seed for face in faces],
-            scores=[face.score for face in faces],
-            unknown_words=self.unknown_words(texts, settings),
-        )
+        asked = [prompt] if isinstance(prompt, str | Prompt) else prompt
+        read = [self.read(one, chosen) for one in _several(asked)]
+        faces = self.draw(read, seeds, chosen, keep=keep, batch_size=batch_size)
+        return Output(list(faces), unknown_words=_unknown(read))
 
-    def settings(
-        self,
-        *,
-        truncation: float | None = None,
-        condition: str | None = None,
-        shortlist: int | None = None,
-        **others: Any,
-    ) -> Settings:
-        """Settings with this model's defaults where None is given; names as in `Settings`.
+    def settings(self, **given: Any) -> Settings:
+        """Settings with this model's defaults where nothing, or None, is given.
+
+        Args:
+            **given: The fields of `Settings`.
 
         Raises:
-            ArgumentError: A value is out of range.
+            ArgumentError: There is no such setting, or a value is out of range.
         """
-        settings = Settings(
-            truncation=self.config.truncation if truncation is None else truncation,
-            condition=self.config.condition if condition is None else condition,
-            shortlist=self.config.shortlist if shortlist is None else shortlist,
-            **others,
-        )
+        names = [option.name for option in options()]
+        if unknown := [name for name in given if name not in names]:
+            raise ArgumentError(
+                f"unknown setting {unknown[0]!r}, expected one of {', '.join(names)}"
+            )
+        values = {name: value for name, value in given.items() if value is not None}
+        for option in options():
+            if option.from_model:
+                values.setdefault(option.name, getattr(self.config, option.name))
+        settings = Settings(**values)
         check_condition(settings.condition)
         return settings
 
     def draw(
         self,
-        texts: Sequence[str],
+        texts: Sequence[str | Prompt],
         seeds: Sequence[int],
         settings: Settings,
         *,
@@ -275,7 +249,7 @@ class TextToFace:
         """Draw faces one by one: for every prompt, every seed, or the `keep` best of them.
 
         Args:
-            texts: The prompts, at least one; all are checked before the first face is drawn.
+            texts: The prompts, at least one; all are read before the first face is drawn.
             seeds: The seeds, the same for every prompt.
             settings: See `settings`.
             keep: Give only this many for each prompt, best first; None = all, in order.
@@ -287,41 +261,103 @@ class TextToFace:
             ArgumentError: A setting is out of range.
         """
         check_count("batch_size", batch_size)
-        if isinstance(texts, str) or not isinstance(texts, Sequence) or not texts:
-            raise PromptError(
-                f"the prompts are {texts!r}, expected a string or a list of at least one"
+        read = [self.read(text, settings) for text in _several(texts)]
+        embeddings = [self.embed(prompt) for prompt in read]
+        for prompt, embedding in zip(read, embeddings, strict=True):
+            faces = self.draw_together(
+                [prompt.text] * len(seeds),
+                embedding.expand(len(seeds), -1),
+                seeds,
+                settings,
+                batch_size=batch_size,
+                on_face=on_face,
             )
-        embeddings = [self.embed(text, settings) for text in texts]
-        # On a CPU, the latents of some faces cost as much as those of one.
-        together = batch_size * max(1, _ROWS // self._draws(settings) // batch_size)
-
-        def drawn(text: str, embedding: Tensor) -> Iterator[Face]:
-            for start in range(0, len(seeds), together):
-                some = seeds[start : start + together]
-                wanted = embedding.expand(len(some), -1)
-                w = self.latents(wanted, some, settings)
-                for i in range(0, len(some), batch_size):
-                    part = slice(i, i + batch_size)
-                    images = self._synthesise(w[part], some[i], settings)
-                    texts = [text] * len(images)
-                    for face in self._faces(texts, w[part], images, wanted[part], some[part]):
-                        on_face()
-                        yield face
-
-        for text, embedding in zip(texts, embeddings, strict=True):
-            faces = drawn(text, embedding)
             if keep is None:
                 yield from faces
             else:
                 yield from heapq.nlargest(keep, faces, key=lambda face: face.score)
 
     @torch.no_grad()
-    def embed(self, text: str, settings: Settings | None = None) -> Tensor:
+    def draw_together(
+        self,
+        texts: Sequence[str],
+        embeddings: Tensor,
+        seeds: Sequence[int],
+        settings: Settings,
+        *,
+        batch_size: int | None = None,
+        on_face: Callable[[], object] = lambda: None,
+    ) -> Iterator[Face]:
+        """Draw one face for each of several prompts, as a server does.
+
+        On a CPU each image is, bit for bit, what `draw` makes of its prompt and seed alone.
+
+        Args:
+            texts: N prompts.
+            embeddings: Their embeddings [N, D], from `embed` with the same settings.
+            seeds: N seeds.
+            settings: See `settings`.
+            batch_size: Images at once; None = 1 on a CPU, else all.
+            on_face: Called after each face drawn.
+
+        Raises:
+            ArgumentError: A setting is out of range, or the numbers differ.
+        """
+        if not texts or not len(texts) == len(embeddings) == len(seeds):
+            raise ArgumentError(
+                f"{len(texts)} prompts, {len(embeddings)} embeddings and {len(seeds)} seeds; "
+                "expected as many of each, and at least one"
+            )
+        if batch_size is None:
+            batch_size = 1 if self.device.type == "cpu" else len(seeds)
+        # On a CPU, the latents of some faces cost as much as those of one.
+        block = batch_size * max(1, _ROWS // self._draws(settings) // batch_size)
+        for start in range(0, len(seeds), block):
+            stop = start + block
+            latents = self.latents(embeddings[start:stop], seeds[start:stop], settings)
+            for i in range(start, start + len(latents), batch_size):
+                w = latents[i - start : i - start + batch_size]
+                images = self.decode(w, settings.noise_mode, seed=seeds[i])
+                seen = self.encoder.encode_image(images).float()
+                wanted = embeddings[i : i + len(w)]
+                scores = F.cosine_similarity(seen, wanted.to(seen))
+                parts = zip(to_pil(images), w.cpu(), wanted.cpu(), scores.tolist(), strict=True)
+                for j, (image, latent, embedding, score) in enumerate(parts, i):
+                    on_face()
+                    yield Face(image, latent, embedding, texts[j], seeds[j], score)
+
+    def read(self, text: str | Prompt, settings: Settings | None = None) -> Prompt:
+        """Parse a prompt, and see that the encoder knows something of it.
+
+        Args:
+            text: The prompt; one that was read already stays as it is.
+            settings: `literal` and `negative_prompt` are read; None = neither.
+
+        Raises:
+            PromptError: It cannot be read, or the encoder knows no word of it.
+        """
+        if isinstance(text, Prompt):
+            prompt = text
+        else:
+            negative = settings.negative_prompt if settings else None
+            literal = settings.literal if settings else False
+            prompt = Prompt.parse(text, negative=negative, literal=literal)
+        if prompt.unknown_words is not None:
+            return prompt
+        found: list[str] = []
+        for blend in prompt.wanted + prompt.unwanted:
+            unknown = self.encoder.unknown_words(blend.text)
+            prompts.check_known(blend.text, unknown)
+            found += unknown
+        return replace(prompt, unknown_words=tuple(dict.fromkeys(found)))
+
+    @torch.no_grad()
+    def embed(self, text: str | Prompt, settings: Settings | None = None) -> Tensor:
         """Embed one prompt with its weights, blends and negatives.
 
         Args:
             text: The prompt.
-            settings: `literal` and `negative_prompt` are read; None = neither.
+            settings: As for `read`.
 
         Returns:
             The embedding [D], L2-normalised.
@@ -329,25 +365,23 @@ class TextToFace:
         Raises:
             PromptError: It cannot be read, or the encoder knows no word of it.
         """
-        wanted, unwanted = self._parse(text, settings or self.settings())
+        prompt = self.read(text, settings)
         weights = prompts.weigh(
-            wanted,
-            unwanted,
+            prompt.wanted,
+            prompt.unwanted,
             negative_weight=self.config.negative_weight,
             neutral=self.config.neutral_prompt,
         )
-        # One text at a time: a batch would change the last bits with the company it keeps.
+        # One text at a time: in a batch, the last bits would depend on the other texts.
         total = sum(
             weight * F.normalize(self.encoder.encode_text([sentence]).float(), dim=-1)[0]
             for sentence, weight in weights.items()
         )
         return F.normalize(torch.as_tensor(total), dim=-1)
 
-    def unknown_words(self, texts: Sequence[str], settings: Settings) -> list[str]:
+    def unknown_words(self, texts: Sequence[str | Prompt], settings: Settings) -> list[str]:
         """The words of prompts, and of the negative prompt, that the encoder does not know."""
-        blends = [blend for text in texts for side in self._parse(text, settings) for blend in side]
-        unknown = [self.encoder.unknown_words(blend.text) for blend in blends]
-        return list(dict.fromkeys(word for found in unknown for word in found))
+        return _unknown([self.read(text, settings) for text in texts])
 
     @torch.no_grad()
     def latents(self, embeddings: Tensor, seeds: Sequence[int], settings: Settings) -> Tensor:
@@ -362,50 +396,62 @@ class TextToFace:
             w [N, num_ws, w_dim], truncated, float32.
         """
         embeddings = embeddings.to(self.device)
-        if self.device.type != "cpu":
-            return self._latents(embeddings, seeds, settings)
-        # Products of one shape, so that a latent does not depend on the company it keeps: their
-        # sums are in another order for another number of rows, by which pixels change.
+        draws, z_dim = self._draws(settings), self.sampler.z_dim
+        # On a CPU every product has the same number of rows, filled up with copies of the first:
+        # with another number, sums are taken in another order, and the last bits of a latent would
+        # depend on how many are drawn together.
+        rows = max(1, _ROWS // draws) if self.device.type == "cpu" else len(seeds)
         parts = []
-        count = max(1, _ROWS // self._draws(settings))
-        for start in range(0, len(seeds), count):
-            some, rows = list(seeds[start : start + count]), embeddings[start : start + count]
-            spare = count - len(some)
-            padded = torch.cat([rows, rows[:1].expand(spare, -1)])
-            drawn = self._latents(padded, some + some[:1] * spare, settings)
-            parts.append(drawn[: len(some)])
+        for start in range(0, len(seeds), rows):
+            some, texts = list(seeds[start : start + rows]), embeddings[start : start + rows]
+            count = len(some)
+            some += some[:1] * (rows - count)
+            texts = torch.cat([texts, texts[:1].expand(rows - count, -1)])
+            condition = make_condition(
+                settings.condition,
+                texts,
+                bank=getattr(self.sampler, "bank", None),
+                seeds=some,
+                draws=draws,
+            )
+            z = torch.cat([noise(seed, draws * z_dim).view(draws, z_dim) for seed in some])
+            w = self.sampler.sample(condition, z.to(self.device) * settings.diversity).float()
+            if isinstance(self.sampler, LatentCritic) and draws > 1:
+                looks = self.sampler.estimate(w).view(rows, draws, -1)
+                best = (looks @ texts[:, :, None]).argmax(dim=1)[:, 0]
+                w = w.view(rows, draws, *w.shape[1:])[torch.arange(rows, device=w.device), best]
+            layers = w[:, : settings.truncation_cutoff]
+            # lerp, because it changes no bit at ψ = 1.
+            pulled = torch.lerp(self.generator.mean_latent.to(w), layers, settings.truncation)
+            parts.append(torch.cat([pulled, w[:, layers.shape[1] :]], dim=1)[:count])
         return torch.cat(parts)
 
     def _draws(self, settings: Settings) -> int:
         """How many latents are drawn for a face."""
         return settings.shortlist if isinstance(self.sampler, LatentCritic) else 1
 
-    def _latents(self, embeddings: Tensor, seeds: Sequence[int], settings: Settings) -> Tensor:
-        draws = self._draws(settings)
-        bank = getattr(self.sampler, "bank", None)
-        condition = make_condition(
-            settings.condition, embeddings, bank=bank, seeds=seeds, draws=draws
-        )
-        z_dim = self.sampler.z_dim
-        z = torch.cat([noise(seed, draws * z_dim).view(draws, z_dim) for seed in seeds])
-        w = self.sampler.sample(condition, z.to(self.device) * settings.diversity).float()
-        if isinstance(self.sampler, LatentCritic) and draws > 1:
-            seen = self.sampler.estimate(w).view(len(seeds), draws, -1)
-            best = (seen @ embeddings[:, :, None]).argmax(dim=1)[:, 0]
-            w = w.view(len(seeds), draws, *w.shape[1:])[
-                torch.arange(len(seeds), device=w.device), best
-            ]
-        return self._truncate(w, settings)
-
     @torch.no_grad()
-    def decode(self, latents: Tensor, noise_mode: NoiseMode = "const") -> Tensor:
+    def decode(
+        self, latents: Tensor, noise_mode: NoiseMode = "const", *, seed: int | None = None
+    ) -> Tensor:
         """Synthesise images [N, 3, H, W] in [-1, 1], float32, from latents [N, num_ws, w_dim].
+
+        Args:
+            latents: w.
+            noise_mode: The generator's noise inputs.
+            seed: What "random" noise is drawn from; None = torch's random numbers as they are.
 
         Raises:
             ArgumentError: The latents are of another shape.
         """
-        latents = self.checked_latents(latents).to(self.device, self._stored)
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != self._stored):
+        latents = self.checked_latents(latents).to(self.device, self._weights_dtype)
+        half = self.dtype != self._weights_dtype
+        with ExitStack() as stack:
+            if noise_mode == "random" and seed is not None:
+                stack.enter_context(_RANDOM)
+                stack.enter_context(torch.random.fork_rng())
+                torch.manual_seed(seed)
+            stack.enter_context(torch.autocast(self.device.type, self.dtype, enabled=half))
             images = self.generator.synthesize(latents, noise_mode)
         return images.float().clamp(-1, 1)
 
@@ -434,89 +480,18 @@ class TextToFace:
     mix = operations.mix
     vary = operations.vary
 
-    def draw_together(
-        self,
-        texts: Sequence[str],
-        embeddings: Tensor,
-        seeds: Sequence[int],
-        settings: Settings,
-    ) -> list[Face]:
-        """Draw one face for each of several prompts, in one pass, as a server does.
 
-        On a CPU each image is, bit for bit, what `draw` makes of its prompt and seed alone.
+def _several(texts: Sequence[str | Prompt]) -> Sequence[str | Prompt]:
+    """Prompts as they came.
 
-        Args:
-            texts: N prompts.
-            embeddings: Their embeddings [N, D], from `embed` with the same settings.
-            seeds: N seeds.
-            settings: See `settings`.
+    Raises:
+        PromptError: They are no list, or there are none.
+    """
+    if isinstance(texts, str) or not isinstance(texts, Sequence) or not texts:
+        raise PromptError(f"the prompts are {texts!r}, expected a string or a list of at least one")
+    return texts
 
-        Raises:
-            ArgumentError: A setting is out of range, or the numbers differ.
-        """
-        if not texts or not len(texts) == len(embeddings) == len(seeds):
-            raise ArgumentError(
-                f"{len(texts)} prompts, {len(embeddings)} embeddings and {len(seeds)} seeds; "
-                "expected as many of each, and at least one"
-            )
-        w = self.latents(embeddings, seeds, settings)
-        step = 1 if self.device.type == "cpu" else len(seeds)
-        images = torch.cat(
-            [
-                self._synthesise(w[i : i + step], seeds[i], settings)
-                for i in range(0, len(seeds), step)
-            ]
-        )
-        return self._faces(texts, w, images, embeddings, seeds)
 
-    @torch.no_grad()
-    def _faces(
-        self,
-        texts: Sequence[str],
-        latents: Tensor,
-        images: Tensor,
-        embeddings: Tensor,
-        seeds: Sequence[int],
-    ) -> list[Face]:
-        """What was drawn, with the score of each image [N, 3, H, W]."""
-        seen = self.encoder.encode_image(images).float()
-        scores = F.cosine_similarity(seen, embeddings.to(seen))
-        made = zip(
-            texts,
-            to_pil(images),
-            latents.cpu(),
-            embeddings.cpu(),
-            seeds,
-            scores.tolist(),
-            strict=True,
-        )
-        return [
-            Face(image, latent, embedding, text, seed, score)
-            for text, image, latent, embedding, seed, score in made
-        ]
-
-    def _synthesise(self, w: Tensor, seed: int, settings: Settings) -> Tensor:
-        """Images of latents; the noise is drawn from the seed if it is random."""
-        if settings.noise_mode != "random":
-            return self.decode(w, settings.noise_mode)
-        with _RANDOM, torch.random.fork_rng():
-            torch.manual_seed(seed)
-            return self.decode(w, "random")
-
-    def _truncate(self, w: Tensor, settings: Settings) -> Tensor:
-        """Pull the first layers of w [N, num_ws, w_dim] towards the average."""
-        layers = w[:, : settings.truncation_cutoff]
-        # lerp, because it changes no bit at ψ = 1.
-        pulled = torch.lerp(self.generator.mean_latent.to(w), layers, settings.truncation)
-        return torch.cat([pulled, w[:, layers.shape[1] :]], dim=1)
-
-    def _parse(
-        self, text: str, settings: Settings
-    ) -> tuple[tuple[prompts.Blend, ...], tuple[prompts.Blend, ...]]:
-        """Read a prompt and the negative prompt; the encoder must know something of each."""
-        wanted = prompts.parse(text, literal=settings.literal)
-        negative = settings.negative_prompt
-        unwanted = () if negative is None else prompts.parse(negative, literal=settings.literal)
-        for blend in wanted + unwanted:
-            prompts.check_known(blend.text, self.encoder.unknown_words(blend.text))
-        return wanted, unwanted
+def _unknown(read: Sequence[Prompt]) -> list[str]:
+    """The words of prompts that the encoder does not know, once each."""
+    return list(dict.fromkeys(word for prompt in read for word in prompt.unknown_words or ()))

@@ -25,7 +25,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from text2face.errors import PromptError
 
@@ -34,6 +34,7 @@ __all__ = [
     "MAX_WORDS",
     "Blend",
     "Chunk",
+    "Prompt",
     "check_known",
     "clean",
     "parse",
@@ -93,6 +94,28 @@ class Blend:
     def without(self, index: int) -> str:
         """The prompt in plain words, less one chunk."""
         return _tidy(" ".join(c.text for i, c in enumerate(self.chunks) if i != index))
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt that has been parsed, with what is not wanted."""
+
+    text: str
+    """As it was given."""
+    wanted: tuple[Blend, ...]
+    unwanted: tuple[Blend, ...] = ()
+    unknown_words: tuple[str, ...] | None = None
+    """Words that the encoder does not know; None until it was asked (`TextToFace.read`)."""
+
+    @classmethod
+    def parse(cls, text: str, *, negative: str | None = None, literal: bool = False) -> Self:
+        """Parse a prompt and a negative prompt.
+
+        Raises:
+            PromptError: As `parse`, for either.
+        """
+        unwanted = () if negative is None else parse(negative, literal=literal)
+        return cls(text, parse(text, literal=literal), unwanted)
 
 
 def words(text: str) -> list[str]:

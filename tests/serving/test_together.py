@@ -21,7 +21,7 @@ def test_a_face_is_the_same_alone_and_in_any_company(
         ]
         seeds = [(7 * i) % 5 for i in range(count)]
         embeddings = torch.stack([pipe.embed(text, settings) for text in texts])
-        together = pipe.draw_together(texts, embeddings, seeds, settings)
+        together = list(pipe.draw_together(texts, embeddings, seeds, settings))
         for face in (together[0], together[-1]):
             (alone,) = pipe.draw([face.prompt], [face.seed], settings)
             assert torch.equal(face.latent, alone.latent)
@@ -34,11 +34,11 @@ def test_a_face_is_the_same_alone_and_in_any_company(
 def test_random_noise_is_that_of_the_seed(pipe: TextToFace) -> None:
     settings = pipe.settings(noise_mode="random")
     embedding = pipe.embed("a man")
-    together = pipe.draw_together(["a man"] * 3, embedding.expand(3, -1), [5, 6, 7], settings)
+    together = list(pipe.draw_together(["a man"] * 3, embedding.expand(3, -1), [5, 6, 7], settings))
     (alone,) = pipe.draw(["a man"], [6], settings)
     assert together[1].image.tobytes() == alone.image.tobytes()
 
 
 def test_numbers_that_differ_are_an_error(pipe: TextToFace) -> None:
     with pytest.raises(ArgumentError, match="expected as many of each"):
-        pipe.draw_together(["a man"], pipe.embed("a man")[None], [1, 2], pipe.settings())
+        list(pipe.draw_together(["a man"], pipe.embed("a man")[None], [1, 2], pipe.settings()))

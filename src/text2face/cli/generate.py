@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from text2face.cli.errors import stoppable
+from text2face.cli.settings import setting_options, take_settings
 from text2face.errors import ArgumentError
 from text2face.storage.texts import read_prompts
 
 __all__ = ["generate"]
-
-_SETTINGS: Final = (
-    "truncation",
-    "truncation_cutoff",
-    "diversity",
-    "condition",
-    "shortlist",
-    "noise_mode",
-    "negative_prompt",
-    "literal",
-)
 
 
 @click.command()
@@ -39,20 +29,7 @@ _SETTINGS: Final = (
 @click.option("-n", "--num-images", type=int, help="Images for each prompt.  [default: 1]")
 @click.option("--seed", type=int, help="Image i uses SEED + i.  [default: random]")
 @click.option("--seeds", help="The seeds themselves, such as 0,1,4-6.")
-@click.option("--trunc", "truncation", type=float, help="Truncation ψ, 0 to 2.  [default: model's]")
-@click.option("--trunc-cutoff", "truncation_cutoff", type=int, help="Truncate only so many layers.")
-@click.option("--diversity", type=float, help="The scale of z, 0 to 5.  [default: 1]")
-@click.option("--condition", help="How words condition the sampler.  [default: model's]")
-@click.option(
-    "--shortlist", type=int, help="Draw so many latents a face, make the best.  [default: model's]"
-)
-@click.option(
-    "--noise-mode",
-    type=click.Choice(["const", "random", "none"]),
-    help="The generator's noise inputs.  [default: const]",
-)
-@click.option("--negative", "negative_prompt", metavar="PROMPT", help="What is not wanted.")
-@click.option("--literal", is_flag=True, default=None, help="Take ( ) [ ] AND as they stand.")
+@setting_options
 @click.option("--candidates", type=int, help="Draw so many for each prompt, keep the best.")
 @click.option("--keep", type=int, help="How many of the candidates to keep.  [default: -n]")
 @click.option("--grid", metavar="COLSxROWS", help="Also save a contact sheet, grid.png.")
@@ -117,8 +94,7 @@ def generate(
     from text2face.cli.generate_job import Job, parse_grid, parse_seeds
     from text2face.settings import choose_seeds
 
-    given = {name: options.pop(name) for name in _SETTINGS}
-    given = {name: value for name, value in given.items() if value is not None}
+    given = take_settings(options)
     if file is not None and file.lower().endswith(".csv"):
         from text2face.cli import generate_table
 

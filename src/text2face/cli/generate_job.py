@@ -15,6 +15,7 @@ import click
 
 from text2face import prompts, provenance
 from text2face.errors import ArgumentError, CheckpointError, OutputError
+from text2face.prompts import Prompt
 from text2face.provenance import Record
 from text2face.settings import Settings, check_count
 from text2face.storage.folders import atomic_file, check_writable, make_folder
@@ -65,13 +66,21 @@ class Job:
         self._check()
         pipe = self._load()
         settings = self._settings(pipe)
-        unknown = pipe.unknown_words(self.texts, settings)
-        if unknown:
+        read = [pipe.read(prompt) for prompt in self.prompts]
+        if unknown := pipe.unknown_words(read, settings):
             listed = ", ".join(unknown)
             click.echo(f"text2face: words that the encoder does not know: {listed}", err=True)
         if self.random_seed and not self.quiet:
             click.echo(f"seed {self.seeds[0]}", err=True)
-        self._draw(pipe, settings)
+        self._draw(pipe, read, settings)
+
+    @cached_property
+    def prompts(self) -> list[Prompt]:
+        """The prompts, parsed before the model is loaded."""
+        settings = self.source.settings if self.source else Settings()
+        settings = replace(settings, **self.given)
+        negative, literal = settings.negative_prompt, settings.literal
+        return [Prompt.parse(text, negative=negative, literal=literal) for text in self.texts]
 
     @cached_property
     def kept(self) -> int:
@@ -99,12 +108,10 @@ class Job:
 
     def _check(self) -> None:
         """Find what is wrong before the slow part starts."""
-        Settings(**{**asdict(self.source.settings if self.source else Settings()), **self.given})
+        _ = self.prompts  # parses them
         check_count("batch-size", self.batch_size)
         if self.signer:
             self.signer(_probe(), "image/png")
-        for text in self.texts:
-            prompts.parse(text, literal=self.given.get("literal", False))
         if len(set(self.texts)) < len(self.texts):
             raise ArgumentError(
                 "a prompt is given twice; expected each once; raise -n for more faces"
@@ -153,7 +160,7 @@ class Job:
             return replace(self.source.settings, **self.given)
         return pipe.settings(**self.given)
 
-    def _draw(self, pipe: TextToFace, settings: Settings) -> None:
+    def _draw(self, pipe: TextToFace, read: Sequence[Prompt], settings: Settings) -> None:
         import torch
         from tqdm import tqdm
 
@@ -168,7 +175,7 @@ class Job:
         try:
             with bar:
                 drawn = pipe.draw(
-                    self.texts,
+                    read,
                     self.seeds,
                     settings,
                     keep=self.keep,

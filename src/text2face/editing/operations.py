@@ -11,12 +11,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from text2face.checks import check_count, check_number
 from text2face.editing.base import Subject, check_method
 from text2face.editing.records import recall
 from text2face.errors import ArgumentError, InversionError
 from text2face.faces import Face, noise, to_pil, to_tensor
 from text2face.inversion.optimisation import InversionProgress, OptimisationConfig, optimise
-from text2face.settings import NoiseMode, check_count, check_seed
+from text2face.settings import NoiseMode, check_seed
 
 if TYPE_CHECKING:
     from text2face.pipeline import TextToFace
@@ -307,14 +308,3 @@ def sweep(
         face_of(pipe, latent + s * change if s else latent, prompt, seed, embedding)
         for s in strengths
     ]
-
-
-def check_number(name: str, value: object, least: float, most: float) -> None:
-    """Check a finite number within bounds.
-
-    Raises:
-        ArgumentError: It is not.
-    """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not least <= value <= most:  # type: ignore[operator]
-        raise ArgumentError(f"{name} is {value!r}, expected a number from {least:g} to {most:g}")

@@ -26,7 +26,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from text2face.errors import ArgumentError
 from text2face.pictures import MIME, image_format, open_image, read_file
-from text2face.provenance import xmp
+from text2face.provenance import parameters, xmp
 from text2face.provenance.xmp import DIGITAL_SOURCE_TYPE
 from text2face.settings import Settings, check_count, check_seed
 from text2face.storage.folders import atomic_file
@@ -327,7 +327,7 @@ def inspect(source: Path | bytes) -> Report:
     if texts.source_type != DIGITAL_SOURCE_TYPE:
         problems.append("the IPTC mark of generated images is missing")
     if len(records) == 1 and "contact_sheet" not in told:
-        if texts.parameters != _parameters(records[0], image.size):
+        if not _tell(texts.parameters, _parameters(records[0], image.size)):
             problems.append("the parameters are not those of the record or of the image's size")
     elif texts.parameters is None:
         problems.append("the parameters are missing")
@@ -416,24 +416,21 @@ def _record(values: Mapping[str, Any]) -> Record:
 
 def _parameters(record: Record, size: tuple[int, int]) -> str:
     """The text that AUTOMATIC1111's web UI and its readers expect."""
-    settings = record.settings
-    lines = [record.prompt]
-    if settings.negative_prompt is not None:
-        lines.append(f"Negative prompt: {settings.negative_prompt}")
-    facts: dict[str, object] = {
-        "Steps": 1,
-        "Sampler": settings.condition,
-        "Seed": record.seed,
+    others = {
         "Size": f"{size[0]}x{size[1]}",
         "Model hash": record.weights,
         "Model": record.model,
-        "Truncation": settings.truncation,
-        "Truncation cutoff": settings.truncation_cutoff,
-        "Diversity": settings.diversity,
-        "Shortlist": settings.shortlist,
-        "Noise mode": settings.noise_mode,
         "Process": record.process,
         "Version": f"text2face {record.version}".strip(),
     }
-    lines.append(", ".join(f"{key}: {value}" for key, value in facts.items() if value is not None))
-    return "\n".join(lines)
+    return parameters.write(record.prompt, record.seed, record.settings, others)
+
+
+def _tell(text: str | None, expected: str) -> bool:
+    """Whether two texts tell the same; older ones leave out options that came later."""
+    if text is None or text == expected:
+        return text is not None
+    try:
+        return parameters.read(text) == parameters.read(expected)
+    except ArgumentError:
+        return False

@@ -23,8 +23,9 @@ from text2face.errors import Text2FaceError
 from text2face.pictures import decode_image
 from text2face.pipeline import Face, to_pil
 from text2face.provenance import Record, Signer
+from text2face.serving.controls import read_controls
 from text2face.serving.engine import Busy, Closed, Drawn, Engine
-from text2face.settings import MAX_SEED, Settings
+from text2face.settings import MAX_SEED
 
 __all__ = ["Actions", "Visit", "Wish"]
 
@@ -58,20 +59,9 @@ class Wish:
     prompt: str
     count: int
     seed: int
-    truncation: float
-    diversity: float
-    condition: str
-    negative: str
     best: bool
-
-    def settings(self, engine: Engine) -> Settings:
-        """The settings of the faces to draw."""
-        return engine.pipe.settings(
-            truncation=self.truncation,
-            diversity=self.diversity,
-            condition=self.condition,
-            negative_prompt=self.negative.strip() or None,
-        )
+    settings: Sequence[Any]
+    """What stands on the controls of `Settings`, in order."""
 
 
 @contextlib.contextmanager
@@ -118,7 +108,7 @@ class Actions:
             seed = wish.seed if locked else secrets.randbelow(10**6)
             count = min(wish.count, MAX_SEED - seed + 1)
             draws = 4 * count if wish.best else count
-            settings = wish.settings(self.engine)
+            settings = self.engine.pipe.settings(**read_controls(wish.settings))
             arrived: queue.SimpleQueue[Drawn | None] = queue.SimpleQueue()
             future = self.engine.draw(
                 wish.prompt,

@@ -121,6 +121,7 @@ class _Routes:
         self._check_model(body.model)
         pipe = self.engine.pipe
         settings = pipe.settings(**body.settings())
+        prompt = pipe.read(body.prompt, settings)
         count = body.n or 1
         if body.candidates is not None and body.candidates < count:
             raise Refusal(
@@ -132,11 +133,9 @@ class _Routes:
         keep = None if body.candidates is None else count
         seeds, keep = choose_seeds(body.seed, 1 if keep else count, body.candidates, keep)
         # A prompt costs a millisecond, which others need not wait for.
-        future = self.engine.draw(
-            body.prompt, seeds, settings, keep=keep, timeout=self.config.timeout
-        )
+        future = self.engine.draw(prompt, seeds, settings, keep=keep, timeout=self.config.timeout)
         drawn = await self._wait(request, future)
-        unknown = pipe.unknown_words([body.prompt], settings)
+        unknown = pipe.unknown_words([prompt], settings)
         return await self._answer(request, body, drawn, unknown)
 
     async def edits(

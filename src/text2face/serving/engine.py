@@ -18,6 +18,7 @@ from torch import Tensor
 
 from text2face import provenance
 from text2face.pipeline import Face, TextToFace
+from text2face.prompts import Prompt
 from text2face.provenance import Record
 from text2face.settings import Settings
 
@@ -178,7 +179,7 @@ class Engine:
 
     def draw(
         self,
-        text: str,
+        text: str | Prompt,
         seeds: Sequence[int],
         settings: Settings,
         *,
@@ -206,10 +207,14 @@ class Engine:
             Closed: The engine takes no more work.
         """
         self._check(len(seeds))  # before the words cost anything
-        embedding = self.pipe.embed(text, settings)
+        prompt = self.pipe.read(text, settings)
+        embedding = self.pipe.embed(prompt)
         job = _Job(len(seeds), timeout, keep, on_face)
         self._enter(
-            [_Item(job, index, text, embedding, seed, settings) for index, seed in enumerate(seeds)]
+            [
+                _Item(job, index, prompt.text, embedding, seed, settings)
+                for index, seed in enumerate(seeds)
+            ]
         )
         return job.future
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import gradio as gr
 
-from text2face.samplers.conditions import STEPS
 from text2face.serving.actions import Actions, Visit, Wish
+from text2face.serving.controls import setting_controls, show_settings
 from text2face.serving.engine import Drawn
 from text2face.settings import MAX_SEED
 
@@ -99,24 +99,7 @@ def build(actions: Actions) -> gr.Blocks:
                         label="Pick the best: draw four for each, keep the nearest to the words",
                         elem_id="best",
                     )
-                    truncation = gr.Slider(
-                        0,
-                        2,
-                        pipe.config.truncation,
-                        step=0.05,
-                        label="Truncation: from the average face to exaggeration",
-                    )
-                    diversity = gr.Slider(
-                        0, 3, 1, step=0.05, label="Diversity: from alike to unlike"
-                    )
-                    negative = gr.Textbox(label="Not wanted", placeholder="a beard")
-                    conditions = list(dict.fromkeys([pipe.config.condition, *STEPS]))
-                    condition = gr.Dropdown(
-                        conditions,
-                        value=pipe.config.condition,
-                        label="How the words steer",
-                        allow_custom_value=True,
-                    )
+                    controls = setting_controls(pipe.config)
                 with gr.Accordion("Get settings back from an image", open=False):
                     dropped = gr.File(
                         label="Drop an image that was made here",
@@ -173,7 +156,7 @@ def build(actions: Actions) -> gr.Blocks:
                 strength = gr.Slider(-2, 2, 1, step=0.1, label="Strength: 0 is the original")
                 change = gr.Button("Change it", variant="primary")
 
-        wish = [prompt, count, seed, truncation, diversity, condition, negative, best]
+        wish = [prompt, count, seed, best, *controls]
         shown = [gallery, visit, details, history, keep]
 
         def draw(state: Visit, lock: bool, *values: Any) -> Iterator[list[Any]]:
@@ -207,19 +190,9 @@ def build(actions: Actions) -> gr.Blocks:
 
         def recall(path: str | None) -> list[Any]:
             if path is None:
-                return [gr.skip()] * 8
+                return [gr.skip()] * (4 + len(controls))
             record = actions.recall(path)
-            settings = record.settings
-            return [
-                record.prompt,
-                1,
-                record.seed,
-                True,
-                settings.truncation,
-                settings.diversity,
-                settings.condition,
-                settings.negative_prompt or "",
-            ]
+            return [record.prompt, 1, record.seed, True, *show_settings(record.settings)]
 
         prompt.change(
             actions.notice, prompt, notice, trigger_mode="always_last", queue=False, **_QUIET
@@ -245,7 +218,7 @@ def build(actions: Actions) -> gr.Blocks:
         dropped.upload(
             recall,
             dropped,
-            [prompt, count, seed, locked, truncation, diversity, condition, negative],
+            [prompt, count, seed, locked, *controls],
             **_QUIET,
         )
     built: gr.Blocks = page
@@ -253,17 +226,8 @@ def build(actions: Actions) -> gr.Blocks:
 
 
 def _wish(*values: Any) -> Wish:
-    prompt, count, seed, truncation, diversity, condition, negative, best = values
-    return Wish(
-        prompt,
-        int(count),
-        int(seed or 0),
-        float(truncation),
-        float(diversity),
-        condition,
-        negative or "",
-        bool(best),
-    )
+    prompt, count, seed, best, *settings = values
+    return Wish(prompt, int(count), int(seed or 0), bool(best), settings)
 
 
 def _show(actions: Actions, visit: Visit, faces: Sequence[Drawn]) -> list[Any]:

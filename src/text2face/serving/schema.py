@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from text2face.prompts import MAX_CHARACTERS
-from text2face.settings import MAX_SEED, NoiseMode
+from text2face.settings import MAX_SEED, Option, options
 
 __all__ = ["SIZES", "Generation", "ImageData", "Images", "ModelInfo", "ModelList"]
 
@@ -17,8 +17,8 @@ Size = Literal["auto", "128x128", "256x256", "512x512", "1024x1024"]
 Prompt = Annotated[str, Field(max_length=4 * MAX_CHARACTERS)]
 
 
-class Generation(BaseModel):
-    """The body of `POST /v1/images/generations`. Fields from `seed` on are additions."""
+class OpenAIGeneration(BaseModel):
+    """What the OpenAI client sends; from `seed` on, additions that are no `Settings`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,32 +36,41 @@ class Generation(BaseModel):
     user: str | None = Field(None, max_length=200, description="Without effect.")
     stream: Literal[False] | None = Field(None, description="Images are not streamed.")
     seed: int | None = Field(None, ge=0, le=MAX_SEED, strict=True)
-    truncation: float | None = Field(None, ge=0, le=2, strict=True)
-    truncation_cutoff: int | None = Field(None, ge=0, le=100, strict=True)
-    diversity: float | None = Field(None, ge=0, le=5, strict=True)
-    condition: str | None = Field(None, max_length=100)
-    shortlist: int | None = Field(None, ge=1, le=64, strict=True)
-    noise_mode: NoiseMode | None = None
-    negative_prompt: Prompt | None = None
-    literal: bool | None = Field(None, strict=True)
     candidates: int | None = Field(
         None, ge=1, le=MAX_IMAGES, strict=True, description="Draw so many, keep the n best."
     )
 
     def settings(self) -> dict[str, Any]:
         """What is given of the `Settings`."""
-        names = (
-            "truncation",
-            "truncation_cutoff",
-            "diversity",
-            "condition",
-            "shortlist",
-            "noise_mode",
-            "negative_prompt",
-            "literal",
-        )
-        values = {name: getattr(self, name) for name in names}
+        values = {option.name: getattr(self, option.name, None) for option in options()}
         return {name: value for name, value in values.items() if value is not None}
+
+
+def _field(option: Option) -> tuple[Any, Any]:
+    """The type of a setting in JSON, and its limits."""
+    kind: Any = Literal[option.choices] if option.choices else option.kind
+    named: dict[str, Any] = {"description": option.help}
+    if option.kind in (int, float):
+        named |= {"ge": option.least, "le": option.most_served}
+    elif option.kind is str and not option.choices:
+        named["max_length"] = 4 * MAX_CHARACTERS
+    if not option.choices:
+        named["strict"] = True
+    return kind | None, Field(None, **named)
+
+
+if TYPE_CHECKING:
+
+    class Generation(OpenAIGeneration):
+        """The body of `POST /v1/images/generations`, with all `Settings`."""
+
+else:
+    Generation = create_model(
+        "Generation",
+        __base__=OpenAIGeneration,
+        __doc__="The body of `POST /v1/images/generations`. Fields from `seed` on are additions.",
+        **{option.name: _field(option) for option in options()},
+    )
 
 
 class ImageData(BaseModel):

@@ -25,7 +25,7 @@ from text2face.errors import (
 )
 
 if TYPE_CHECKING:
-    from text2face.checkpoints import load_generator
+    from text2face.checkpoints import load_generator, load_sampler
     from text2face.loading import load_encoder
     from text2face.pipeline import Output, TextToFace
 
@@ -44,6 +44,7 @@ __all__ = [
     "__version__",
     "load_encoder",
     "load_generator",
+    "load_sampler",
 ]
 
 _LAZY = {
@@ -51,6 +52,7 @@ _LAZY = {
     "TextToFace": "text2face.pipeline",
     "load_encoder": "text2face.loading",
     "load_generator": "text2face.checkpoints",
+    "load_sampler": "text2face.checkpoints",
 }
 
 

@@ -194,7 +194,7 @@ _ALL: Final = (
         source="lambdalabs/clip2latent",
         file="ffhq-sg2-510.ckpt",
         revision="main",
-        note="text2face does not load it yet; see docs/checkpoints.md",
+        note="a prior alone; its generator is stylegan2-ffhq-1024, its encoder clip-vit-b-32",
     ),
 )
 

@@ -32,6 +32,7 @@ TYPES: Final = {
     "sampler": {
         "cvae": "text2face.samplers.cvae:CVAESampler",
         "flow": "text2face.samplers.flow:FlowSampler",
+        "clip2latent": "text2face.samplers.clip2latent:Clip2LatentSampler",
         "fast-text2stylegan": "text2face.samplers.fast_text2stylegan:FastText2StyleGANSampler",
     },
 }

@@ -238,7 +238,7 @@ def test_damaged_files_are_refused(tree: Tree, tmp_path: Path) -> None:
 def test_a_clip2latent_prior_is_not_supported(tmp_path: Path) -> None:
     key = "ema_diffusion_prior.ema_model.net.learned_query"
     torch.save({"state_dict": {key: torch.zeros(512)}}, tmp_path / "prior.ckpt")
-    with pytest.raises(CheckpointError, match="diffusion prior of clip2latent, which text2face"):
+    with pytest.raises(CheckpointError, match="is a prior of clip2latent and no whole pipeline"):
         TextToFace.from_pretrained(tmp_path / "prior.ckpt")
 
 

@@ -1,4 +1,4 @@
-"""Generators from files in the formats of the field, read without running anything in them."""
+"""Networks from files in the formats of the field, read without running anything in them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final, cast
 
 from text2face import loading
 from text2face.catalogue import MODELS, downloaded
+from text2face.checkpoints.clip2latent import find_clip2latent, load_clip2latent
 from text2face.checkpoints.files import read_checkpoint
 from text2face.checkpoints.nvidia import find_nvidia, load_nvidia
 from text2face.checkpoints.rosinality import find_rosinality, load_rosinality
@@ -14,10 +15,11 @@ from text2face.checkpoints.tensorflow import find_tensorflow, load_tensorflow
 from text2face.errors import CheckpointError, quoted
 from text2face.generators.base import Generator
 from text2face.generators.mapping import MappedGenerator
+from text2face.samplers.base import LatentSampler
 
-__all__ = ["load_checkpoint", "load_generator", "read_checkpoint"]
+__all__ = ["load_checkpoint", "load_generator", "load_sampler", "read_checkpoint"]
 
-_SUFFIXES: Final = {".pkl", ".pt", ".pth"}
+_SUFFIXES: Final = {".pkl", ".pt", ".pth", ".ckpt"}
 
 
 def load_generator(source: str | Path) -> Generator:
@@ -35,20 +37,66 @@ def load_generator(source: str | Path) -> Generator:
     Raises:
         CheckpointError: There is no such file or it is damaged, hostile or of an unknown kind.
     """
-    path = Path(source)
-    if not path.exists() and source in MODELS and MODELS[str(source)].kind == "generator":
-        return load_checkpoint(downloaded(str(source)))
-    if not path.exists() and path.suffix in _SUFFIXES:
-        raise CheckpointError(
-            f"no file {source}; expected a checkpoint on this machine; check the path, or download "
-            "it first"
-        )
+    path = _find(source, "generator")
+    if path.is_file():
+        return load_checkpoint(path)
+    return cast("Generator", loading.load_component("generator", path))
+
+
+def load_sampler(source: str | Path, config: str | Path | None = None) -> LatentSampler:
+    """Load a sampler alone, to be put together with an encoder and a generator.
+
+    ```python
+    prior = text2face.load_sampler("ffhq-sg2-510.ckpt", config="ffhq-sg2-510.yaml")
+    w = prior.sample_from(text, noise, skip=250, guidance=2.0)  # → [B, num_ws, D]
+    ```
+
+    Args:
+        source: A prior of clip2latent, a folder that `save_pretrained` has written, the folder of a
+            whole model, a hub id of one of these folders, or a name of `text2face models list` that
+            has been downloaded.
+        config: The YAML file that belongs to a prior of clip2latent; None = the one of the same
+            name beside it.
+
+    Returns:
+        The sampler on the CPU in float32, in evaluation mode and frozen.
+
+    Raises:
+        CheckpointError: There is no such file or it is damaged, hostile or of an unknown kind, or
+            its configuration is.
+    """
+    path = _find(source, "sampler")
     if not path.is_file():
-        folder = loading.find_model(source)
-        if (folder / "pipeline.json").is_file():
-            folder /= "generator"
-        return cast("Generator", loading.load_component("generator", folder))
-    return load_checkpoint(path)
+        return cast("LatentSampler", loading.load_component("sampler", path))
+    tree = read_checkpoint(path)
+    if find_clip2latent(tree) is None:
+        raise CheckpointError(
+            f"{path} holds no sampler that stands alone, but {_outline(tree)}; expected a prior of "
+            "clip2latent; TextToFace.from_pretrained reads a file that holds a whole pipeline"
+        )
+    return cast("LatentSampler", load_clip2latent(tree, path, config))
+
+
+def _find(source: str | Path, kind: str) -> Path:
+    """The file of a component, or its folder.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    path = Path(source)
+    if not path.exists():
+        if source in MODELS and MODELS[str(source)].kind == kind:
+            found = downloaded(str(source))
+            return found / MODELS[str(source)].file if found.is_dir() else found
+        if path.suffix in _SUFFIXES:
+            raise CheckpointError(
+                f"no file {source}; expected a checkpoint on this machine; check the path, or "
+                "download it first"
+            )
+    if path.is_file():
+        return path
+    folder = loading.find_model(source)
+    return folder / kind if (folder / "pipeline.json").is_file() else folder
 
 
 def load_checkpoint(path: Path) -> MappedGenerator:

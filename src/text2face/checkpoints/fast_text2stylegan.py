@@ -77,8 +77,9 @@ def load_checkpoint(
     state = {str(k): v for k, v in state.items()} if isinstance(state, dict) else {}
     if any("diffusion_prior" in name for name in state):
         raise CheckpointError(
-            f"{path} is a diffusion prior of clip2latent, which text2face does not load; train a "
-            "sampler for the same generator, or use fast-text2stylegan; see docs/checkpoints.md"
+            f"{path} is a prior of clip2latent and no whole pipeline; load it with "
+            "text2face.load_sampler and put it together with an encoder and a generator; see "
+            "docs/checkpoints.md"
         )
     mapper = {k[len(_PREFIX) :]: v for k, v in state.items() if k.startswith(_PREFIX)}
     if not mapper or not any(k.startswith("decoder.") for k in state):

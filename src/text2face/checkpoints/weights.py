@@ -29,6 +29,7 @@ ARCHITECTURES: Final = ("skip", "resnet", "orig")
 _MAX_DIM: Final = 8192
 _MAX_RESOLUTION: Final = 8192
 _MAX_INTEGER: Final = 1 << 31
+_MAX_ROW: Final = 1024
 
 
 Config = TypeVar("Config", bound=GeneratorConfig)
@@ -73,6 +74,28 @@ class Weights:
                 f"{dimensions} dimensions; the file is of another kind of network"
             )
         return shape
+
+    def rank(self, name: str) -> int:
+        """The number of dimensions of a tensor.
+
+        Raises:
+            CheckpointError: There is none.
+        """
+        return len(self._find(name).shape)
+
+    def integers(self, name: str) -> list[int]:
+        """A row of a few whole numbers, taken.
+
+        Raises:
+            CheckpointError: There is none, or it is something else.
+        """
+        row = self.take(name)
+        if row.ndim != 1 or row.numel() > _MAX_ROW or not torch.equal(row, row.round()):
+            raise CheckpointError(
+                f"wrong weights: {self.source}: {name} is {list(row.shape)}, expected at most "
+                f"{_MAX_ROW} whole numbers; the file is damaged or of another kind"
+            )
+        return [int(value) for value in row]
 
     def take(self, name: str) -> Tensor:
         """A tensor as float32.

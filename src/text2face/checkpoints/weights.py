@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from text2face.checkpoints.stored import StoredTensor, as_tensor
 from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.generators.mapping import GeneratorConfig
+from text2face.storage.networks import sketch
 
 __all__ = [
     "Weights",
@@ -243,14 +244,8 @@ def build(make: Callable[[], Network], tensors: Mapping[str, Tensor], source: st
     Raises:
         CheckpointError: A tensor is missing, unknown or of another shape.
     """
-    try:
-        with torch.device("meta"):  # shapes without memory
-            expected = {name: value.shape for name, value in make().state_dict().items()}
-    except (RuntimeError, OverflowError, TypeError, ValueError):
-        raise CheckpointError(
-            f"wrong weights: {source} describes a network that fits in no memory; download the "
-            "file again"
-        ) from None
+    made = sketch(make, len(tensors), source).state_dict()
+    expected = {name: value.shape for name, value in made.items()}
     for name in sorted(expected.keys() | tensors.keys()):
         got = list(tensors[name].shape) if name in tensors else "missing"
         wanted = list(expected[name]) if name in expected else "no such tensor"

@@ -19,8 +19,9 @@ from torch.nn import functional as F
 from text2face.checks import check_images
 from text2face.convolution import Residual
 from text2face.encoders.vocabulary import PADDING, UNKNOWN, Vocabulary
-from text2face.errors import ArgumentError, CheckpointError
-from text2face.storage.folders import read_config, read_tensors, write_folder
+from text2face.errors import ArgumentError, CheckpointError, quoted
+from text2face.storage.folders import CONFIG_NAME, make_config, read_config, write_folder
+from text2face.storage.networks import load_network, stored
 
 TYPE: Final = "compact"
 
@@ -43,6 +44,26 @@ class CompactConfig:
     """Pictures are resized to this side; a multiple of 32."""
     image_widths: tuple[int, ...] = (32, 64, 128, 256)
     """Channels at 1/4, 1/8, 1/16 and 1/32 of the side."""
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ArgumentError: A value is out of range.
+        """
+        sizes = (self.embedding_dim, self.text_width, self.text_heads, self.context)
+        if min(*sizes, self.image_size, *self.image_widths) < 1 or self.text_layers < 0:
+            raise ArgumentError(f"bad sizes: got {quoted(self)}, expected whole numbers from 1")
+        if self.text_width % self.text_heads:
+            raise ArgumentError(
+                f"bad text_heads: got {self.text_heads}, expected a number that divides "
+                f"text_width = {self.text_width}"
+            )
+        if not self.image_widths or self.image_size % (2 << len(self.image_widths)):
+            raise ArgumentError(
+                f"bad image_size: got {self.image_size}, expected a multiple of "
+                f"{2 << len(self.image_widths)} for {len(self.image_widths)} image_widths"
+            )
 
 
 class CompactEncoder(nn.Module):
@@ -101,18 +122,12 @@ class CompactEncoder(nn.Module):
             CheckpointError: The folder holds no such encoder, or a damaged one.
         """
         folder = Path(folder)
-        encoder = cls(_read_compact_config(folder))
-        expected = {name: value.shape for name, value in encoder._stored().items()}
-        encoder.load_state_dict(read_tensors(folder, expected), strict=False)
-        return encoder.eval().requires_grad_(False)
+        config = _read_compact_config(folder)
+        return load_network(lambda: cls(config), folder)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `config.json` and `model.safetensors` (fp16)."""
-        write_folder(Path(folder), {"type": TYPE, **asdict(self.config)}, self._stored())
-
-    def _stored(self) -> dict[str, Tensor]:
-        state: dict[str, Tensor] = self.state_dict()
-        return {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
+        write_folder(Path(folder), {"type": TYPE, **asdict(self.config)}, stored(self))
 
 
 def _read_compact_config(folder: Path) -> CompactConfig:
@@ -123,9 +138,7 @@ def _read_compact_config(folder: Path) -> CompactConfig:
             f"wrong configuration: {folder} holds no {TYPE!r} encoder of this version; expected "
             f"the keys type, {', '.join(sorted(known))}; save it again with save_pretrained"
         )
-    content["words"] = tuple(content["words"])
-    content["image_widths"] = tuple(content["image_widths"])
-    return CompactConfig(**content)
+    return make_config(CompactConfig, content, folder / CONFIG_NAME)
 
 
 class TextTower(nn.Module):

@@ -23,7 +23,7 @@ from text2face.encoders.vocabulary import PADDING, UNKNOWN, Vocabulary
 from text2face.errors import CheckpointError
 from text2face.evaluation.judge import Judge, round_to_bytes
 from text2face.storage.folders import CONFIG_NAME, make_config, read_config, write_folder
-from text2face.storage.saved import freeze_from, stored
+from text2face.storage.networks import load_network, stored
 
 __all__ = ["Reader", "ReaderConfig"]
 
@@ -119,9 +119,7 @@ class Reader(nn.Module):
                 f"a reader for the judge's {judge.config.feature_dim}; train one with "
                 "python -m recipes.train_reader"
             )
-        reader = cls(config, judge)
-        freeze_from(reader, folder)
-        return reader
+        return load_network(lambda: cls(config, judge), folder)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `config.json` and `model.safetensors` (fp16)."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.generators.layers import NOISE_MODES, Dense, normalize_second_moment
-from text2face.storage.folders import read_config, read_tensors, write_folder
+from text2face.storage.folders import CONFIG_NAME, make_config, read_config, write_folder
+from text2face.storage.networks import load_network
 
 __all__ = ["GeneratorConfig", "MappedGenerator", "Mapping"]
 
@@ -42,6 +43,28 @@ class GeneratorConfig:
         """The number of latent codes of one image."""
         raise NotImplementedError
 
+    def check_common(self, clamp: float | None) -> None:
+        """Check the values that all StyleGANs have, but for the resolution.
+
+        Raises:
+            ArgumentError: A value is out of range.
+        """
+        sizes = (self.z_dim, self.w_dim, self.img_channels, self.mapping_layers)
+        if min(sizes) < 1 or self.c_dim < 0:
+            raise ArgumentError(
+                f"bad sizes: got {quoted(self)}, expected z_dim, w_dim, img_channels and "
+                "mapping_layers from 1 and c_dim from 0"
+            )
+        if not 0 < self.mapping_lr_multiplier < math.inf:
+            raise ArgumentError(
+                f"bad mapping_lr_multiplier: got {self.mapping_lr_multiplier}, expected a positive "
+                "number"
+            )
+        if clamp is not None and not 0 < clamp < math.inf:
+            raise ArgumentError(
+                f"bad conv_clamp: got {clamp}, expected a positive number, or None for no limit"
+            )
+
 
 class Mapping(nn.Module):
     """The mapping network: normal z, and a class label if there are any, to a latent code."""
@@ -53,11 +76,11 @@ class Mapping(nn.Module):
         super().__init__()
         self.embed = Dense(config.c_dim, config.w_dim) if config.c_dim else None
         in_features = config.z_dim + (config.w_dim if config.c_dim else 0)
-        sizes = [in_features] + [config.w_dim] * config.mapping_layers
-        rate = config.mapping_lr_multiplier
-        self.layers = nn.Sequential(
-            *(Dense(a, b, lr_multiplier=rate, activate=True) for a, b in pairwise(sizes))
-        )
+        self.layers = nn.Sequential()
+        for index in range(config.mapping_layers):
+            inputs = config.w_dim if index else in_features
+            rate = config.mapping_lr_multiplier
+            self.layers.append(Dense(inputs, config.w_dim, lr_multiplier=rate, activate=True))
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
@@ -102,27 +125,13 @@ class MappedGenerator(nn.Module):
         """
         folder = Path(folder)
         fields = read_config(folder)
-        kind = fields.pop("type", None)
+        kind = fields["type"]
         if kind != cls.kind:
             raise CheckpointError(
                 f"wrong type in {folder}: got {quoted(kind)}, expected {cls.kind!r}"
             )
-        try:
-            config = cls.config_class(**fields)
-        except (TypeError, ArgumentError) as error:
-            raise CheckpointError(f"wrong config in {folder}: {error}") from None
-        try:
-            with torch.device("meta"):  # shapes without memory
-                expected = {k: v.shape for k, v in cls(config).state_dict().items()}
-        except (RuntimeError, OverflowError, TypeError, ValueError):
-            raise CheckpointError(
-                f"wrong config in {folder}: it describes a network that fits in no memory; "
-                "expected the sizes of the weights beside it; download the model again"
-            ) from None
-        tensors = read_tensors(folder, expected)
-        model = cls(config)
-        model.load_state_dict(tensors)
-        return model.eval().requires_grad_(False)
+        config = make_config(cls.config_class, fields, folder / CONFIG_NAME)
+        return load_network(lambda: cls(config), folder)
 
     def save_pretrained(self, folder: str | Path, *, half: bool = True) -> None:
         """Write `config.json` and `model.safetensors` to a folder.

@@ -11,7 +11,7 @@ from typing import Final, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from text2face.errors import ArgumentError
+from text2face.errors import ArgumentError, quoted
 from text2face.generators.layers import ALL_ROWS, StyledConv, ToRGB, UpsamplingSkip, upsample
 from text2face.generators.mapping import GeneratorConfig, MappedGenerator
 
@@ -57,11 +57,10 @@ class StyleGAN2Config(GeneratorConfig):
                     f"bad channels: got {len(self.channels)} numbers, expected "
                     f"{len(self.resolutions)}, one for each resolution in {self.resolutions}"
                 )
-        sizes = (self.z_dim, self.w_dim, self.img_channels, self.mapping_layers)
-        if min(*sizes, *self.block_channels) < 1 or self.c_dim < 0:
+        self.check_common(self.conv_clamp)
+        if min(self.block_channels) < 1:
             raise ArgumentError(
-                f"bad sizes: got {self}, expected z_dim, w_dim, img_channels, mapping_layers and "
-                "channels from 1 and c_dim from 0"
+                f"bad channels: got {quoted(self.block_channels)}, expected whole numbers from 1"
             )
 
     @property

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face.errors import ArgumentError
+from text2face.errors import ArgumentError, quoted
 from text2face.generators.filters import design_lowpass, downsample, upsample
 from text2face.generators.layers import Dense
 from text2face.generators.mapping import GeneratorConfig, MappedGenerator
@@ -93,11 +93,11 @@ class StyleGAN3Config(GeneratorConfig):
                 f"bad num_layers: got {self.num_layers} with {self.num_critical} critical ones, "
                 f"expected more layers than critical ones and at most {_MAX_LAYERS}"
             )
-        sizes = (self.z_dim, self.w_dim, self.img_channels, self.mapping_layers, self.channel_max)
-        if min(sizes) < 1 or self.c_dim < 0 or self.margin_size < 0 or self.output_scale <= 0:
+        self.check_common(self.conv_clamp)
+        if self.channel_max < 1 or not 0 <= self.margin_size <= 64 or self.output_scale <= 0:
             raise ArgumentError(
-                f"bad sizes: got {self}, expected z_dim, w_dim, img_channels, mapping_layers and "
-                "channel_max from 1, c_dim and margin_size from 0, and a positive output_scale"
+                f"bad sizes: got {quoted(self)}, expected channel_max from 1, margin_size from 0 "
+                "to 64, and a positive output_scale"
             )
         if (
             self.conv_kernel not in (1, 3)
@@ -105,14 +105,15 @@ class StyleGAN3Config(GeneratorConfig):
             or self.lrelu_upsampling not in (1, 2, 4)
         ):
             raise ArgumentError(
-                f"bad filters: got {self}, expected conv_kernel 1 or 3, an even filter_size from 2 "
-                "to 32, and lrelu_upsampling 1, 2 or 4"
+                f"bad filters: got {quoted(self)}, expected conv_kernel 1 or 3, an even "
+                "filter_size from 2 to 32, and lrelu_upsampling 1, 2 or 4"
             )
         lowest = 0 < self.first_cutoff < self.first_stopband <= resolution / 2
         if not lowest or not 1 <= self.last_stopband_rel <= 2 or self.channel_base < resolution:
             raise ArgumentError(
-                f"bad bands: got {self}, expected first_cutoff under first_stopband under half the "
-                "resolution, last_stopband_rel from 1 to 2, and channel_base from the resolution"
+                f"bad bands: got {quoted(self)}, expected first_cutoff under first_stopband "
+                "under half the resolution, last_stopband_rel from 1 to 2, and channel_base from "
+                "the resolution"
             )
 
     @property

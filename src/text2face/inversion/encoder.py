@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from text2face.checks import check_images
 from text2face.convolution import Residual, convolution
-from text2face.errors import ArgumentError
+from text2face.errors import ArgumentError, quoted
 from text2face.storage.saved import SavedModule
 
 __all__ = ["InversionConfig", "InversionEncoder"]
@@ -46,11 +46,13 @@ class InversionConfig:
         """
         object.__setattr__(self, "widths", tuple(self.widths))
         sizes = (self.num_ws, self.w_dim, self.rank, self.hidden, self.image_size, *self.widths)
-        if len(self.widths) != 4 or min(sizes) < 1 or self.image_size % 32:
+        if len(self.widths) != 4 or min(sizes) < 1 or max(sizes) > 1 << 16:
             raise ArgumentError(
-                f"bad sizes: got {self}, expected whole numbers from 1, four widths, and an "
-                "image_size that 32 divides"
+                f"bad sizes: got {quoted(self)}, expected four widths and whole numbers from 1 to "
+                f"{1 << 16}"
             )
+        if self.image_size % 32:
+            raise ArgumentError(f"bad image_size: got {self.image_size}, expected a multiple of 32")
 
 
 class InversionEncoder(SavedModule):

@@ -62,10 +62,12 @@ class PSPConfig:
             ArgumentError: A value is out of range.
         """
         sizes = (self.num_ws, self.w_dim, self.image_size)
-        if self.kind not in ("psp", "e4e") or min(sizes) < 1 or self.image_size % 16:
+        side = self.image_size // 16
+        power = side > 0 and not side & (side - 1) and self.image_size == 16 * side
+        if self.kind not in ("psp", "e4e") or min(sizes) < 1 or max(sizes) > 1 << 16 or not power:
             raise ArgumentError(
-                f"bad configuration: got {self}, expected kind psp or e4e, sizes from 1, and an "
-                "image_size that 16 divides"
+                f"bad configuration: got {quoted(self)}, expected kind psp or e4e, sizes from 1 "
+                f"to {1 << 16}, and an image_size of 16 times a power of two"
             )
 
 

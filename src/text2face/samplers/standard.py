@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face.errors import ArgumentError
+from text2face.errors import ArgumentError, quoted
 from text2face.samplers.saved import SavedSampler
 
 __all__ = ["StandardSampler", "Surrogate", "check_shape"]
+
+
+_MAX_SIZE: Final = 1 << 16
 
 
 class Surrogate(nn.Module):
@@ -136,8 +140,10 @@ def check_shape(config: object, sizes: list[int], layer_groups: tuple[int, ...])
         ArgumentError: They are not, or do not.
     """
     num_ws: int = config.num_ws  # type: ignore[attr-defined]
-    if min(*sizes, num_ws, *layer_groups) < 1:
-        raise ArgumentError(f"bad sizes: got {config}, expected whole numbers from 1")
+    if min(*sizes, num_ws, *layer_groups) < 1 or max(*sizes, num_ws) > _MAX_SIZE:
+        raise ArgumentError(
+            f"bad sizes: got {quoted(config)}, expected whole numbers from 1 to {_MAX_SIZE}"
+        )
     if layer_groups and sum(layer_groups) != num_ws:
         raise ArgumentError(
             f"bad layer_groups: got {list(layer_groups)}, expected numbers that add up to "

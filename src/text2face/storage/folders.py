@@ -5,15 +5,28 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import math
 import os
 import secrets
 import tempfile
+import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
+from typing import (
+    IO,
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-from text2face.errors import CheckpointError, OutputError
+from text2face.errors import CheckpointError, OutputError, one_line, quoted
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +38,11 @@ if TYPE_CHECKING:
 CONFIG_NAME: Final = "config.json"
 WEIGHTS_NAME: Final = "model.safetensors"
 
+_MAX_JSON: Final = 64 << 20
+"""Bytes of a JSON file; the largest in the wild are the tokenizers of SigLIP 2, 34 MB."""
+_MAX_HEADER: Final = 16 << 20
+"""Bytes of the list of tensors in a safetensors file; CLIP's is 0.1 MB."""
+
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read one JSON object.
@@ -33,7 +51,14 @@ def read_json(path: Path) -> dict[str, Any]:
         CheckpointError: The file is missing, unreadable, or not a JSON object.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(_MAX_JSON + 1)
+        if len(text) > _MAX_JSON:
+            raise CheckpointError(
+                f"damaged file: {path} has more than {_MAX_JSON >> 20} MiB, expected a "
+                "configuration; download the model again"
+            )
+        content = json.loads(text.decode("utf-8"))
     except FileNotFoundError:
         raise CheckpointError(
             f"missing file: {path}; expected a model folder that holds {path.name}; "
@@ -43,9 +68,14 @@ def read_json(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"cannot read {path}: {error.strerror}; expected a readable file"
         ) from None
+    except RecursionError:
+        raise CheckpointError(
+            f"damaged file: {path} is nested too deep, expected a configuration; download the "
+            "model again"
+        ) from None
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
         raise CheckpointError(
-            f"damaged file: {path} is not JSON ({_one_line(error)}); download the model again"
+            f"damaged file: {path} is not JSON ({one_line(error)}); download the model again"
         ) from None
     if not isinstance(content, dict):
         raise CheckpointError(
@@ -75,8 +105,9 @@ def make_config(cls: type[T], values: Mapping[str, Any], path: Path) -> T:
     """Make a component's config dataclass from the JSON in a file; `"type"` is passed over.
 
     Raises:
-        CheckpointError: A value is missing, unknown, or refused by the dataclass.
+        CheckpointError: A value is missing, unknown, of another type, or refused by the dataclass.
     """
+    hints = get_type_hints(cls)
     known = {field.name for field in dataclasses.fields(cls)}
     unknown = sorted(values.keys() - known - {"type"})
     if unknown:
@@ -84,11 +115,87 @@ def make_config(cls: type[T], values: Mapping[str, Any], path: Path) -> T:
             f"unknown {_some(unknown)} in {path}; expected {_some(sorted(known))}; "
             "a newer text2face may know it"
         )
+    given = {name: value for name, value in values.items() if name in known}
+    for name, value in given.items():
+        if not _fits(value, hints[name]):
+            raise CheckpointError(
+                f"damaged file: {path}: {name} is {quoted(value)}, expected {_told(hints[name])}; "
+                "download the model again"
+            )
+    # JSON has no tuples.
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
     try:
-        return cls(**{name: value for name, value in values.items() if name in known})
-    except (TypeError, ValueError) as error:
+        return cls(**given)
+    except (ArithmeticError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"damaged file: {path}: {_one_line(error)}; download the model again"
+            f"damaged file: {path}: {one_line(error)}; download the model again"
+        ) from None
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a value of JSON is of the type that a field of a configuration has."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, one) for one in inner)
+    if origin is Literal:
+        return isinstance(value, str) and value in inner
+    if origin is tuple:
+        return isinstance(value, list | tuple) and all(_fits(one, inner[0]) for one in value)
+    if hint is float:
+        return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    if isinstance(value, dict):
+        return all(isinstance(one, str) for one in value.values()) and hint is not str
+    return hint is Any or type(value) is hint
+
+
+def _told(hint: Any) -> str:
+    """A type in words."""
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    if get_origin(hint) is tuple:
+        return "a list, each " + _told(get_args(hint)[0])
+    if get_origin(hint) in (Union, types.UnionType):
+        return " or ".join(map(_told, get_args(hint)))
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(get_args(hint))
+    return names.get(hint, "null" if hint is type(None) else "an object with text in it")
+
+
+def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the tensors in the `model.safetensors` of a folder, without their numbers.
+
+    Raises:
+        CheckpointError: The file is missing or damaged.
+    """
+    return file_shapes(folder / WEIGHTS_NAME)
+
+
+def file_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the tensors in a safetensors file, without their numbers.
+
+    Raises:
+        CheckpointError: The file is missing or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise CheckpointError(
+            f"missing file: {path}; expected the weights of a model; "
+            "check the path or download the model again"
+        )
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+        if length > _MAX_HEADER:
+            raise ValueError(f"its list of tensors claims {length} bytes")
+        with safe_open(path, framework="pt") as content:
+            return {
+                name: tuple(content.get_slice(name).get_shape())
+                for name in content.keys()  # noqa: SIM118 - no dict
+            }
+    except (SafetensorError, OSError, ValueError, KeyError, OverflowError) as error:
+        raise CheckpointError(
+            f"damaged file: {path} is not a whole safetensors file ({one_line(error)[:200]}); "
+            "download the model again"
         ) from None
 
 
@@ -103,24 +210,10 @@ def read_tensors(folder: Path, expected: Mapping[str, torch.Size]) -> dict[str, 
         CheckpointError: The file is missing or damaged, a tensor is missing, unknown or of another
             shape, or a value is not finite.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     path = folder / WEIGHTS_NAME
-    if not path.is_file():
-        raise CheckpointError(
-            f"missing file: {path}; expected the weights of a model; "
-            "check the path or download the model again"
-        )
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"damaged file: {path} is not a whole safetensors file ({_one_line(error)}); "
-            "download the model again"
-        ) from None
-    missing = sorted(expected.keys() - tensors.keys())
-    unknown = sorted(tensors.keys() - expected.keys())
+    shapes = file_shapes(path)
+    missing = sorted(expected.keys() - shapes.keys())
+    unknown = sorted(shapes.keys() - expected.keys())
     if missing or unknown:
         told = [f"lacks {_some(missing)}"] if missing else []
         told += [f"has unknown {_some(unknown)}"] if unknown else []
@@ -128,12 +221,14 @@ def read_tensors(folder: Path, expected: Mapping[str, torch.Size]) -> dict[str, 
             f"wrong weights: {path} {' and '.join(told)}; "
             f"expected the {len(expected)} tensors that {CONFIG_NAME} beside it describes"
         )
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name]:
+    for name, shape in shapes.items():
+        if shape != tuple(expected[name]):
             raise CheckpointError(
-                f"wrong weights: {path}: tensor {name} is {list(tensor.shape)}, expected "
+                f"wrong weights: {path}: tensor {name} is {list(shape)}, expected "
                 f"{list(expected[name])} from {CONFIG_NAME}; the two files must come from one model"
             )
+    tensors = load_tensors(path)
+    for name, tensor in tensors.items():
         if tensor.is_floating_point():
             tensors[name] = tensor.float()
             if not tensors[name].isfinite().all():
@@ -142,6 +237,24 @@ def read_tensors(folder: Path, expected: Mapping[str, torch.Size]) -> dict[str, 
                     "finite numbers; download the model again"
                 )
     return tensors
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file, as they are stored.
+
+    Raises:
+        CheckpointError: The file is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"damaged file: {path} is not a whole safetensors file ({one_line(error)[:200]}); "
+            "download the model again"
+        ) from None
 
 
 def write_folder(
@@ -241,14 +354,11 @@ def cannot_write(path: Path, error: OSError) -> str:
         errno.EROFS: "choose a folder that you may write to",
         errno.ENAMETOOLONG: "choose a shorter name",
     }
-    why = (error.strerror or _one_line(error)).lower()
+    why = (error.strerror or one_line(error)).lower()
     return f"cannot write {path}: {why}; {fixes.get(error.errno or 0, 'choose another folder')}"
 
 
 def _some(names: list[str]) -> str:
+    names = [name if len(name) <= 80 else quoted(name) for name in names]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

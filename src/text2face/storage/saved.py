@@ -6,18 +6,18 @@ import dataclasses
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from torch import Tensor, nn
+from torch import nn
 
 from text2face.errors import CheckpointError, quoted
 from text2face.storage.folders import (
     CONFIG_NAME,
     make_config,
     read_config,
-    read_tensors,
     write_folder,
 )
+from text2face.storage.networks import load_network, stored
 
-__all__ = ["SavedModule", "freeze_from", "stored"]
+__all__ = ["SavedModule", "stored"]
 
 
 class SavedModule(nn.Module):
@@ -45,9 +45,8 @@ class SavedModule(nn.Module):
                 f"{folder} holds {quoted(content['type'])}, expected {cls.kind!r}; "
                 "choose another folder"
             )
-        module = cls(make_config(cls.config_class, content, folder / CONFIG_NAME))
-        freeze_from(module, folder)
-        return module
+        config = make_config(cls.config_class, content, folder / CONFIG_NAME)
+        return load_network(lambda: cls(config), folder)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `config.json` and `model.safetensors`.
@@ -57,20 +56,3 @@ class SavedModule(nn.Module):
         """
         config = {"type": self.kind, **dataclasses.asdict(self.config)}
         write_folder(Path(folder), config, stored(self), half=self.stored_half)
-
-
-def stored(module: nn.Module) -> dict[str, Tensor]:
-    """What of a network goes into its file."""
-    state: dict[str, Tensor] = module.state_dict()
-    return {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
-
-
-def freeze_from(module: nn.Module, folder: Path) -> None:
-    """Load a network's tensors; evaluation mode, parameters frozen.
-
-    Raises:
-        CheckpointError: They are missing or damaged.
-    """
-    expected = {name: tensor.shape for name, tensor in stored(module).items()}
-    module.load_state_dict(read_tensors(folder, expected), strict=False)
-    module.eval().requires_grad_(False)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2face.generators.filters import design_lowpass, downsample, upsample
+from text2face.generators.filters import design_lowpass, resample
 
 
 @pytest.mark.parametrize(("taps", "width"), [(12, 3.5), (24, 9.0), (48, 30.0), (6, 0.1)])
@@ -28,34 +28,47 @@ def test_the_radial_design_is_symmetric_and_keeps_the_mean() -> None:
         assert torch.allclose(taps, other, atol=1e-8)
 
 
-def by_definition(x: Tensor, taps: Tensor, factor: int, padding: tuple[int, int]) -> Tensor:
-    """Zeros between the samples, then the padding, then the filter."""
+def by_definition(
+    x: Tensor,
+    up_taps: Tensor,
+    up: int,
+    padding: tuple[int, int],
+    down_taps: Tensor,
+    down: int,
+) -> Tensor:
+    """Zeros between the samples, padding, filter, leaky ReLU, filter, every `down`-th sample."""
     n, c, h, w = x.shape
-    zeros = torch.zeros(n, c, h, factor, w, factor)
+    zeros = torch.zeros(n, c, h, up, w, up)
     zeros[:, :, :, 0, :, 0] = x
-    padded = F.pad(zeros.view(n, c, h * factor, w * factor), padding * 2)
-    kernel = (taps * factor).outer(taps * factor).expand(c, 1, -1, -1)
-    return F.conv2d(padded, kernel, groups=c)
+    padded = F.pad(zeros.view(n, c, h * up, w * up), padding * 2)
+    rise = (up_taps * up).outer(up_taps * up).expand(c, 1, -1, -1)
+    inner = F.leaky_relu(F.conv2d(padded, rise, groups=c), 0.2)
+    fall = down_taps if down_taps.ndim == 2 else down_taps.outer(down_taps)
+    return F.conv2d(inner, fall.expand(c, 1, -1, -1), stride=down, groups=c)
 
 
-@pytest.mark.parametrize("factor", [1, 2, 4])
-@pytest.mark.parametrize("padding", [(0, 0), (9, 8), (-3, 2), (15, -5)])
-def test_upsampling_equals_its_definition(factor: int, padding: tuple[int, int]) -> None:
-    x = torch.randn(2, 3, 9, 9)
-    taps = design_lowpass(6, 2.0, 2.0, 9.0 * factor)
-    expected = by_definition(x, taps, factor, padding)
-    assert torch.allclose(upsample(x, taps, factor, padding), expected, atol=1e-5)
+def leak(x: Tensor) -> Tensor:
+    return F.leaky_relu_(x, 0.2)
 
 
-def test_downsampling_by_both_kinds_of_filter() -> None:
-    x, taps = torch.randn(2, 3, 20, 20), torch.rand(6)
-    taps = taps + taps.flip(0)
-    separable, plane = downsample(x, taps, 2), downsample(x, taps.outer(taps), 2)
-    assert separable.shape == (2, 3, 8, 8)
-    assert torch.allclose(separable, plane, atol=1e-4)
-    assert torch.equal(downsample(x, None, 1), x)
+@pytest.mark.parametrize(("up", "down"), [(1, 1), (2, 1), (4, 1), (2, 2), (4, 2), (8, 2), (4, 4)])
+@pytest.mark.parametrize("padding", [(0, 0), (9, 8), (-3, 2), (15, -5), (-6, -9), (30, 31)])
+@pytest.mark.parametrize("radial", [False, True])
+def test_resampling_equals_its_definition(
+    up: int, down: int, padding: tuple[int, int], radial: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("text2face.generators.filters._BAND", 2000)  # some bands of rows
+    x = torch.randn(2, 3, 33, 29)
+    rise = design_lowpass(6 * up, 2.0, 2.0, 9.0 * up)
+    fall = design_lowpass(6 * down, 2.0, 2.0, 9.0 * up, radial=radial)
+    expected = by_definition(x, rise, up, padding, fall, down)
+    got = resample(x, rise, up, padding, leak, fall, down)
+    assert got.shape == expected.shape
+    assert torch.allclose(got, expected, atol=1e-5)
 
 
-def test_without_a_filter_upsampling_cuts_and_pads() -> None:
+def test_without_filters_resampling_pads_cuts_and_activates() -> None:
     x = torch.randn(1, 2, 5, 5)
-    assert torch.equal(upsample(x, None, 1, (-1, 0)), x[:, :, 1:, 1:])
+    assert torch.equal(resample(x, None, 1, (-1, 0), leak, None, 1), leak(x[:, :, 1:, 1:].clone()))
+    padded = resample(x, None, 1, (2, 1), leak, None, 1, gain=4.0)
+    assert torch.equal(padded, leak(F.pad(4 * x, (2, 1, 2, 1))))

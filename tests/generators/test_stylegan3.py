@@ -50,16 +50,17 @@ def test_batches_agree_with_single_images() -> None:
     assert torch.allclose(model.synthesize(w), alone, atol=1e-6)
 
 
-def test_channels_in_parts_agree_with_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bands_of_rows_agree_with_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     model = small3(conv_kernel=1, use_radial_filters=True)
     w = torch.randn(2, model.num_ws, model.w_dim)
     expected = model.synthesize(w)
-    monkeypatch.setattr("text2face.generators.stylegan3._MAX_PART", 1)
+    monkeypatch.setattr("text2face.generators.filters._BAND", 1)
     assert torch.allclose(model.synthesize(w), expected, atol=1e-6)
 
 
-def test_every_code_and_parameter_has_a_gradient() -> None:
-    model = small3(conv_clamp=None).requires_grad_()
+@pytest.mark.parametrize("clamp", [None, 256.0])
+def test_every_code_and_parameter_has_a_gradient(clamp: float | None) -> None:
+    model = small3(conv_clamp=clamp).requires_grad_()
     w = model.map(torch.randn(2, 6))
     w.retain_grad()
     model.synthesize(w).square().sum().backward()

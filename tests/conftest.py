@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import settings
 from tests import tiny
 from text2face import TextToFace
 from text2face.cli import main
+from text2face.storage.locks import hold
 
 settings.register_profile("text2face", deadline=None)  # the machine may be busy
 settings.load_profile("text2face")
@@ -36,8 +39,9 @@ def model(tmp_path: Path, pipe: TextToFace) -> Path:
 
 
 @pytest.fixture
-def run() -> Callable[..., int]:
-    """Run the command line in this process and return its exit code."""
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Run the command line in this process and return its exit code; faults are raised."""
+    monkeypatch.setenv("TEXT2FACE_TRACEBACK", "1")
 
     def call(*arguments: object) -> int:
         with pytest.raises(SystemExit) as stop:
@@ -46,3 +50,28 @@ def run() -> Callable[..., int]:
         return stop.value.code
 
     return call
+
+
+@pytest.fixture
+def held() -> Callable[..., AbstractContextManager[None]]:
+    """Hold a folder as another process does; a thread has a hold of its own."""
+
+    @contextmanager
+    def holding(folder: Path, *part: str) -> Iterator[None]:
+        taken, done = threading.Event(), threading.Event()
+
+        def work() -> None:
+            with hold(folder, *part):
+                taken.set()
+                done.wait()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert taken.wait(60)
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    return holding

@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests import tiny
 from text2face import TextToFace, provenance
-from text2face.bulk import BulkJob, world
+from text2face.bulk import BulkJob
 from text2face.errors import ArgumentError, OutputError, PromptError, Text2FaceError
 from text2face.table import read_rows
 
@@ -135,9 +135,7 @@ def test_a_bad_table_is_named(
         job(table, tmp_path / "out").run(pipe)
 
 
-def test_a_folder_belongs_to_one_job(
-    pipe: TextToFace, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_belongs_to_one_job(pipe: TextToFace, table: Path, tmp_path: Path) -> None:
     job(table, tmp_path / "out").run(pipe)
     with pytest.raises(ArgumentError, match="another table, model or settings"):
         job(table, tmp_path / "out", seed=1).run(pipe)
@@ -145,10 +143,6 @@ def test_a_folder_belongs_to_one_job(
         job(table, tmp_path / "out", duplicates=2.0)
     with pytest.raises(ArgumentError, match="cannot read"):
         list(read_rows(tmp_path / "missing.csv"))
-    monkeypatch.setenv("RANK", "2")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ArgumentError, match="RANK"):
-        world()
 
 
 def test_the_command_draws_a_table(run: Run, model: Path, table: Path, tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -35,26 +34,11 @@ from text2face.table import Row, read_rows
 if TYPE_CHECKING:
     from text2face.pipeline import TextToFace
 
-__all__ = ["BulkJob", "world"]
+__all__ = ["BulkJob"]
 
 _BLOCK: Final = 512
 _PATIENCE: Final = 60.0
 """Seconds that a process waits for another one to write job.json."""
-
-
-def world() -> tuple[int, int]:
-    """This process's number and how many there are, as torchrun says.
-
-    Raises:
-        ArgumentError: RANK and WORLD_SIZE do not fit together.
-    """
-    values = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
-    if not all(value.isdecimal() for value in values) or not 0 <= int(values[0]) < int(values[1]):
-        raise ArgumentError(
-            f"RANK and WORLD_SIZE are {values[0]!r} and {values[1]!r}, expected numbers as "
-            "torchrun sets them"
-        )
-    return int(values[0]), int(values[1])
 
 
 @dataclass

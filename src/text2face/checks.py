@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Final
 
-from text2face.errors import ArgumentError
+from text2face.errors import ArgumentError, quoted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +35,9 @@ def check_count(name: str, value: Any, *, least: int = 1, most: int = MAX_COUNT)
     """
     whole = isinstance(value, Integral) and not isinstance(value, bool)  # numpy's integers too
     if not whole or not least <= value <= most:
-        raise ArgumentError(f"{name} is {value!r}, expected a whole number from {least} to {most}")
+        raise ArgumentError(
+            f"{name} is {quoted(value)}, expected a whole number from {least} to {most}"
+        )
     return int(value)
 
 
@@ -47,5 +48,7 @@ def check_number(name: str, value: Any, least: float, most: float) -> None:
         ArgumentError: It is of another type or out of bounds.
     """
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not least <= value <= most:
-        raise ArgumentError(f"{name} is {value!r}, expected a number from {least:g} to {most:g}")
+    if not number or not least <= value <= most:  # NaN and infinity are not either
+        raise ArgumentError(
+            f"{name} is {quoted(value)}, expected a number from {least:g} to {most:g}"
+        )

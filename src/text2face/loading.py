@@ -153,7 +153,7 @@ def fingerprint(folder: Path) -> str:
     paths = [
         path
         for path in folder.rglob("*")
-        if path.suffix in {".json", ".safetensors"}
+        if path.suffix in {".json", ".safetensors", ".txt", ".model"}
         and path.relative_to(folder).parts[0] != "inversion"
     ]
     for path in sorted(paths) if folder.is_dir() else [folder]:
@@ -174,8 +174,8 @@ def choose_device(device: str | torch.device) -> torch.device:
         return torch.device("cuda" if gpu else "mps" if torch.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.empty(1, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError):
+        torch.ones(1, device=chosen).cpu()  # "meta" exists, but computes nothing
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError, ValueError):
         raise ArgumentError(
             f"no device {str(device)!r} on this machine; expected auto, cpu, cuda or mps"
         ) from None

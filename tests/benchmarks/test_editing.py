@@ -8,7 +8,7 @@ from benchmarks.measures import NAMES
 from recipes.faces.attributes import LABELS
 from recipes.faces.identity import identity
 from recipes.faces.record import record
-from text2face.bulk import read_rows
+from text2face.table import read_rows
 
 
 def labels_of(**shown: str) -> np.ndarray:

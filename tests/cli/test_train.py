@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,8 +15,10 @@ from text2face import TextToFace
 from text2face.cli import train
 from text2face.samplers.flow import FlowSampler
 from text2face.training.config import PRESETS
+from text2face.training.runs import new_run
 
 Run = Callable[..., int]
+Held = Callable[..., AbstractContextManager[None]]
 SMALL = ["--set", "shape.width=16", "--set", "shape.depth=1", "--set", "shape.surrogate_width=16"]
 
 
@@ -140,3 +144,101 @@ def test_an_image_is_described(
     assert (tmp_path / "e.safetensors").exists()
     assert run(*arguments, "--samples", 3) == 2
     assert run("describe", phrases, "--encoder", model) == 2
+
+
+def test_a_folder_that_another_process_writes_is_left_alone(
+    model: Path,
+    parts: list[object],
+    pairs: Path,
+    run: Run,
+    held: Held,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with held(pairs):
+        assert run("pairs", *parts, "--count", 50, "-o", pairs) == 1
+    assert f"{pairs} is being written by another process" in capsys.readouterr().err
+    arguments = ["train", *parts, *SMALL, "--pairs", pairs, "-o", tmp_path / "runs"]
+    arguments += ["--steps", 2, "--batch-size", 8, "--resume", "auto", "-q"]
+    assert run(*arguments) == 0
+    folder = tmp_path / "runs/00000-flow"
+    (folder / "model/pipeline.json").unlink()
+    before = (folder / "log.jsonl").read_bytes()
+    with held(folder):
+        assert run(*arguments) == 1
+    assert f"{folder} is being written by another process" in capsys.readouterr().err
+    assert (folder / "log.jsonl").read_bytes() == before
+    assert not (tmp_path / "runs/00001-flow").exists()
+    assert run(*arguments) == 0
+    out = tmp_path / "converted"
+    with held(out):
+        assert run("convert", model / "generator", out) == 1
+        assert "being written by another process" in capsys.readouterr().err
+    inversion = ["train", "--task", "inversion", "--model", model, "--steps", 1, "--count", 8]
+    with held(tmp_path / "runs", "inversion"):
+        assert run(*inversion, "-o", tmp_path / "runs", "-q") == 1
+        assert "being written by another process" in capsys.readouterr().err
+
+
+def test_runs_that_start_at_once_have_numbers_of_their_own(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda i: new_run(tmp_path, "ab"[i % 2], {"i": i}), range(16)))
+    assert sorted(int(folder.name[:5]) for folder in made) == list(range(16))
+
+
+def test_a_failure_leaves_no_empty_folder(
+    parts: list[object], pairs: Path, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = tmp_path / "new/er"
+    assert run("pairs", *parts, "--generator", tmp_path / "no.pkl", "-o", new) == 2
+    assert run("pairs", "--generator", tmp_path / "no.pkl", "-o", new, "--dry-run") == 1
+    assert run("pairs", *parts, "--crossovers", "99", "--mix", 2, "-o", new, "--dry-run") == 2
+    assert run("train", *parts, "--pairs", pairs, "-o", new, "--set", "shape.width=x") == 2
+    assert run("train", *parts, "--pairs", pairs, "-o", new, "--device", "meta") == 2
+    assert run("convert", tmp_path / "no.pkl", new) == 1
+    assert not (tmp_path / "new").exists()
+    assert capsys.readouterr().err.count("text2face: ") == 6
+
+
+def test_what_inversion_has_no_use_for_is_refused(
+    model: Path, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", "--task", "inversion", "--model", model, "-o", tmp_path / "runs"]
+    for name, value in {
+        "--set": "nonsense",
+        "--preset": "cvae",
+        "--generator": "x",
+        "--encoder": "x",
+        "--pairs": "x",
+        "--resume": "auto",
+        "--texts": "x",
+        "--sample-prompts": "x",
+        "--name": "x",
+    }.items():
+        assert run(*arguments, name, value) == 2
+        assert f"{name} does not go with --task inversion" in capsys.readouterr().err
+    assert run(*arguments, "--tensorboard") == 2
+    assert run(*arguments, "--settings") == 2
+    assert run(*arguments, "--device", "cuda:9") == 2
+    assert run(*arguments, "--batch-size", 0) == 2
+    assert run("train", "--model", model) == 2
+    assert "--model does not go with --task sampler" in capsys.readouterr().err
+    assert run(*arguments, "--dry-run", "--steps", 3) == 0
+    assert "nothing was written" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["adam_betas=3", 'adam_betas="ab"', "adam_betas=[1]", "adam_betas=[0.9,null]", "steps=1.5",
+     "shape=3", "pseudo_text=3", "pseudo_text.noise=x", "pseudo_text.magic=1", "objective=[]",
+     "standardise=1", "bfloat16=null", "condition=3", "minutes=NaN", "ema=true", "clip=[]",
+     "seed=" + "9" * 400],
+)  # fmt: skip
+def test_settings_of_another_type_are_told(
+    run: Run, change: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("train", "--dry-run", "--set", change) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert change.split("=")[0].split(".")[0] in err

@@ -126,7 +126,10 @@ def test_bad_input_is_told_in_one_line(
         (["evaluate", model, "-o", out], "no prompts"),
         (arguments(model, tmp_path / "none", out), "no folder"),
         (arguments(model, assets, out, "--reference", tmp_path / "none"), "0 pictures"),
-        (arguments(model, assets, out, "--prompts", "none.json"), "cannot read the prompts"),
+        (
+            arguments(model, assets, out, "--prompts", "none.json"),
+            "cannot read none.json: no such file",
+        ),
         (arguments(model, assets, out, "--trunc", 9), "truncation"),
         (arguments(model, assets, out, "--only", "luck"), "luck"),
     ):

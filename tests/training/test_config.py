@@ -27,7 +27,7 @@ def test_the_papers_numbers() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"steps": 0}, "steps is 0, expected from 1"),
+        ({"steps": 0}, "steps is 0, expected a whole number from 1"),
         ({"minutes": -1}, "minutes is -1"),
         ({"ema": 1.0}, "ema is 1.0"),
         ({"learning_rate": "fast"}, "expected a number"),
@@ -43,3 +43,9 @@ def test_what_is_wrong_is_said(changes: dict[str, object], message: str) -> None
         preset("compact", **changes)
     with pytest.raises(ArgumentError, match="no preset 'best'"):
         preset("best")
+
+
+def test_minutes_are_a_number_however_they_are_written() -> None:
+    assert preset("flow", minutes=3).to_json() == preset("flow", minutes=3.0).to_json()
+    assert str(preset("flow", minutes=3).minutes) == "3.0"
+    assert preset("flow", steps=1e3).steps == 1000

@@ -62,7 +62,7 @@ def test_it_is_repeatable_and_leaves_its_input() -> None:
 
 def test_what_is_wrong_is_said() -> None:
     for bad in ({"noise": -1}, {"average": 1.5}, {"max_neighbours": 1}, {"dropout": -0.1}):
-        with pytest.raises(ArgumentError, match="bad pseudo-text"):
+        with pytest.raises(ArgumentError, match=f"pseudo_text.{next(iter(bad))} is"):
             PseudoTextConfig(**bad)
 
 

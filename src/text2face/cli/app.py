@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
 from text2face.cli import convert, describe, edit, evaluate, generate, info, models, serve, train
 from text2face.cli.errors import INTERRUPTED, fail
-from text2face.errors import ArgumentError, PromptError, Text2FaceError
+from text2face.errors import ArgumentError, PromptError, Text2FaceError, one_line
 
 __all__ = ["cli", "main"]
+
+_SHOW: Final = "TEXT2FACE_TRACEBACK"
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code: every error is one line on stderr."""
     # Pillow tells of damaged EXIF, which does no harm, in two lines of Python.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    for stream in (sys.stdout, sys.stderr):  # what an old encoding lacks is escaped
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(arguments, prog_name="text2face", standalone_mode=False) or 0
         sys.stdout.flush()
@@ -38,7 +46,29 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:  # the reader of stdout has left, as `head` does
         sys.stdout = None
         code = 1
+    except OSError as error:
+        code = fail(_told(error), 1)
+    except Exception as error:  # not foreseen: our fault, and still no page of internals
+        if os.environ.get(_SHOW):
+            raise
+        code = fail(
+            f"a fault of text2face: {type(error).__name__}: {one_line(error)}; set {_SHOW}=1 to "
+            "see where, and report it",
+            1,
+        )
     sys.exit(code)
+
+
+def _told(error: OSError) -> str:
+    """What the system refused, and of which file."""
+    why = (error.strerror or one_line(error) or type(error).__name__).lower()
+    what = f"cannot use {error.filename}" if error.filename else "the system refused"
+    fixes = {
+        errno.EACCES: "expected a path that you may use; choose another, or change its permissions",
+        errno.ENAMETOOLONG: "expected a shorter name; shorten it",
+        errno.ENOSPC: "free some space or choose another disk",
+    }
+    return f"{what}: {why}; {fixes.get(error.errno or 0, 'check the path')}"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)

@@ -25,15 +25,17 @@ def convert(source: str, folder: Path, half: bool, overwrite: bool) -> None:
     from text2face.checkpoints import load_generator
     from text2face.generators.mapping import MappedGenerator
     from text2face.storage.folders import CONFIG_NAME, WEIGHTS_NAME
+    from text2face.storage.locks import hold
 
-    for path in (folder / CONFIG_NAME, folder / WEIGHTS_NAME):
-        if path.exists() and not overwrite:
-            raise OutputError(
-                f"{path} exists; expected a new folder; choose another or add --overwrite"
-            )
-    generator = load_generator(source)
-    if not isinstance(generator, MappedGenerator):
-        raise ArgumentError(f"{source} is no StyleGAN; expected a StyleGAN2 or StyleGAN3")
-    generator.save_pretrained(folder, half=half)
+    with hold(folder):
+        for path in (folder / CONFIG_NAME, folder / WEIGHTS_NAME):
+            if path.exists() and not overwrite:
+                raise OutputError(
+                    f"{path} exists; expected a new folder; choose another or add --overwrite"
+                )
+        generator = load_generator(source)
+        if not isinstance(generator, MappedGenerator):
+            raise ArgumentError(f"{source} is no StyleGAN; expected a StyleGAN2 or StyleGAN3")
+        generator.save_pretrained(folder, half=half)
     side = generator.img_resolution
     click.echo(f"{folder}: {generator.kind}, {side}×{side}, {generator.num_ws} latent codes")

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from text2face.errors import ArgumentError, CheckpointError
-from text2face.storage.folders import atomic_file, check_writable, make_folder, read_json
+from text2face.storage.folders import atomic_file, make_folder, read_json
+from text2face.storage.locks import hold
 
 if TYPE_CHECKING:
     from text2face.evaluation.evaluate import Bench
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Job", "evaluate"]
 
 _SECTIONS: Final = ("words", "distances", "diversity", "editing", "time")
-_VERSION: Final = 1  # of what is measured; results of another one are measured again
+_VERSION: Final = 2  # of what is measured; results of another one are measured again
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,16 @@ class Job:
             Text2FaceError: Something is wrong; sections that are finished stay.
         """
         from text2face.evaluation.evaluate import SECTIONS
-        from text2face.evaluation.report import markdown
 
-        names = list(self.sections or SECTIONS)
-        check_writable(self.outdir)
         if self.plots:
             _need_matplotlib()
         bench = self._bench()
+        with hold(self.outdir):
+            self._measure(bench, list(self.sections or SECTIONS))
+
+    def _measure(self, bench: Bench, names: Sequence[str]) -> None:
+        from text2face.evaluation.report import markdown
+
         key = self._key(bench)
         sections: dict[str, Any] = {}
         missing: dict[str, str] = {}
@@ -193,17 +197,24 @@ class Job:
     def _key(self, bench: Bench) -> str:
         """What the results depend on, in 16 hexadecimal digits."""
         from text2face.loading import fingerprint
+        from text2face.training.pairs import fingerprint as weights_of
 
+        named = self.second_encoder and Path(self.second_encoder)
         facts = {
             "version": _VERSION,
             "weights": bench.pipe.weights,
             "about": self._about(bench),
             "sizes": asdict(bench.sizes),
             "tasks": [[task.text, sorted(task.labels.items()), task.group] for task in bench.tasks],
-            "assets": [
-                fingerprint(path)
+            "assets": {
+                name: fingerprint(path)
                 for name in ("judge", "identity", "reader")
                 if (path := self._asset(name))
+            },
+            "reference": bench.reference.digest if bench.reference else None,
+            "second encoder": [
+                weights_of(bench.second),
+                fingerprint(named) if named and named.is_dir() else None,
             ],
             "batch size": self.batch_size,
             "device": bench.pipe.device.type,

@@ -37,8 +37,9 @@ def run(table: Path, given: Mapping[str, Any], options: Mapping[str, Any]) -> No
     import torch
     from tqdm import tqdm
 
-    from text2face.bulk import BulkJob, world
+    from text2face.bulk import BulkJob
     from text2face.pipeline import TextToFace
+    from text2face.training.distributed import world
 
     rank, processes = world()
     # One thread in each process: their number changes the last bits of an image.

@@ -7,11 +7,18 @@ from typing import Any
 
 import click
 
+from text2face.cli.options import Command, refuse
+
 PRESETS = ("compact", "flow", "diffusion", "cvae", "cvae-w+", "cvae-double-w", "cvae-latent")
 _PATH = click.Path(path_type=Path)
+_OF_SAMPLERS = (
+    "preset_name", "generator", "encoder", "folder", "changes", "settings", "resume", "texts",
+    "sample_prompts", "name", "tensorboard",
+)  # fmt: skip
+"""What `--task inversion` has no use for."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--generator", help="A file, folder, hub id or known name.  [default: bundled]")
 @click.option("--encoder", help="A folder, hub id or known name.  [default: bundled]")
 @click.option("--photos", type=_PATH, help="Make pairs of the images below this folder instead.")
@@ -47,7 +54,7 @@ def pairs(**options: Any) -> None:
     make_pairs_command(**options)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--task", type=click.Choice(["sampler", "inversion"]), default="sampler", show_default=True
 )
@@ -102,18 +109,6 @@ def train(
     With --task inversion, OUT/inversion becomes the encoder that finds latents for pictures; put it
     into the model's folder.
     """
-    if task == "inversion":
-        from text2face.cli.inversion import run
-
-        out = options["out"] / "inversion"
-        run(model, out, count or 4000, minutes or 7.0, steps, seed or 0, options["quiet"])
-        click.echo(str(out))
-        return
-    from text2face.cli.training import parse_changes, show_settings, train_command
-
-    if settings:
-        show_settings(options["preset_name"])
-        return
     given = {
         "steps": steps,
         "minutes": minutes,
@@ -121,4 +116,23 @@ def train(
         "learning_rate": learning_rate,
         "seed": seed,
     }
+    if task == "inversion":
+        from text2face.cli.inversion import run
+
+        refuse(click.get_current_context(), _OF_SAMPLERS, "--task inversion")
+        chosen = {name: value for name, value in given.items() if value is not None}
+        kept = {name: options[name] for name in ("device", "dry_run", "quiet")}
+        run(model, options["out"] / "inversion", count or 4000, chosen, **kept)
+        return
+    refuse(
+        click.get_current_context(),
+        {"model"},
+        "--task sampler",
+        "give --generator and --encoder",
+    )
+    from text2face.cli.training import parse_changes, show_settings, train_command
+
+    if settings:
+        show_settings(options["preset_name"])
+        return
     train_command(changes=parse_changes(changes, **given), count=count or 16384, **options)

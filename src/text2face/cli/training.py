@@ -21,12 +21,19 @@ from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.loading import BUNDLED, load_encoder
 from text2face.pipeline import PipelineConfig, TextToFace
-from text2face.storage.folders import check_writable, make_config, read_json
+from text2face.storage.folders import make_config, read_json
 from text2face.storage.texts import read_prompts
 from text2face.training import runs
 from text2face.training.bank import PHRASES
 from text2face.training.config import TrainingConfig, preset
-from text2face.training.distributed import barrier, join, local_device, rank, world_size
+from text2face.training.distributed import (
+    barrier,
+    hold_together,
+    join,
+    local_device,
+    rank,
+    world_size,
+)
 from text2face.training.loop import CHECKPOINT, Progress, Recorder, Stopped, train
 from text2face.training.pairs import SHARD_SIZE, Mixing, read_pairs, write_pairs
 from text2face.training.photos import Inverter, find_photos, write_photo_pairs
@@ -62,13 +69,18 @@ def make_pairs_command(
     with join(place):
         if photos is not None:
             count = len(find_photos(photos))
+        mixing = Mixing(mix, _numbers(crossovers))
         seer = _to(load_any_encoder(encoder), place)
+        inverter = _inverter(invert, place) if invert else None
+        drawer: Any = None
+        if photos is None:
+            drawer = _to(load_generator(generator or str(BUNDLED)), place)
+            mixing.layer_groups(drawer.num_ws)
         if dry_run:
             shards = math.ceil(count / SHARD_SIZE)
             _say(f"{count} pairs in {shards} shards of {SHARD_SIZE}, {folder}", quiet)
             return
-        check_writable(folder)
-        with _bar(_own_count(count), "pairs", quiet) as report:
+        with hold_together(folder), _bar(_own_count(count), "pairs", quiet) as report:
             if photos is not None:
                 skipped = write_photo_pairs(
                     seer,
@@ -77,20 +89,20 @@ def make_pairs_command(
                     size=size,
                     batch_size=batch_size,
                     max_skipped=max_skipped,
-                    inverter=_inverter(invert, place) if invert else None,
+                    inverter=inverter,
                     device=place,
                     on_batch=report,
                 )
             else:
                 skipped = []
                 write_pairs(
-                    _to(load_generator(generator or str(BUNDLED)), place),
+                    drawer,
                     seer,
                     folder,
                     count,
                     seed,
                     batch_size,
-                    mixing=Mixing(mix, _numbers(crossovers)),
+                    mixing=mixing,
                     device=place,
                     on_batch=report,
                 )
@@ -120,6 +132,8 @@ def train_command(
     """Run `text2face train`."""
     place = local_device(device)
     config = preset(preset_name, **changes)
+    if tensorboard:
+        runs.need_tensorboard()
     if config.steps is None and config.minutes is None:
         config = dataclasses.replace(config, minutes=5.0)
     with join(place):
@@ -143,49 +157,50 @@ def train_command(
             "pairs": {**pairs.series, "count": len(pairs)},
             "processes": world_size(),
         }
+        sampler = make_sampler(config, pairs, drawer)  # what does not fit is told before a run
         if dry_run:
-            sampler = make_sampler(config, pairs, drawer)
             size = sum(p.numel() for p in sampler.parameters())
             _say(json.dumps(facts, indent=2), quiet)
             _say(f"{type(sampler).__name__} with {size:,} parameters; nothing was written", quiet)
             return
         run = _choose_run(out, preset_name, facts, resume)
-        _say(f"{run}{', resumed' if (run / CHECKPOINT).exists() else ''}", quiet)
-        recorders: list[Recorder] = []
-        if rank() == 0:
-            recorders.append(runs.SampleGrids(run / "samples", drawer, seer, shown))
-            if tensorboard:
-                recorders.append(runs.TensorBoard(run / "tensorboard"))
-        try:
-            with show_training(quiet) as on_step:
-                sampler = train(
-                    config,
-                    drawer,
-                    seer,
-                    pairs,
-                    run,
-                    device=place,
-                    on_step=on_step,
-                    recorders=recorders,
-                )
-        except Stopped as error:
+        with hold_together(run):
+            _say(f"{run}{', resumed' if (run / CHECKPOINT).exists() else ''}", quiet)
+            recorders: list[Recorder] = []
             if rank() == 0:
-                click.echo(f"text2face: {error}", err=True)
-            raise click.exceptions.Exit(_INTERRUPTED) from None
-        if rank() == 0:
-            runs.save_model(
-                run / runs.MODEL,
-                sampler,
-                pairs,
-                drawer.cpu(),
-                seer.cpu(),
-                config,
-                base=_base(encoder),
-                name=name,
-                texts=known,
-            )
-        _say(f"{run / runs.MODEL}: use it with --model", quiet)
-        barrier()
+                recorders.append(runs.SampleGrids(run / "samples", drawer, seer, shown))
+                if tensorboard:
+                    recorders.append(runs.TensorBoard(run / "tensorboard"))
+            try:
+                with show_training(quiet) as on_step:
+                    sampler = train(
+                        config,
+                        drawer,
+                        seer,
+                        pairs,
+                        run,
+                        device=place,
+                        on_step=on_step,
+                        recorders=recorders,
+                    )
+            except Stopped as error:
+                if rank() == 0:
+                    click.echo(f"text2face: {error}", err=True)
+                raise click.exceptions.Exit(_INTERRUPTED) from None
+            if rank() == 0:
+                runs.save_model(
+                    run / runs.MODEL,
+                    sampler,
+                    pairs,
+                    drawer.cpu(),
+                    seer.cpu(),
+                    config,
+                    base=_base(encoder),
+                    name=name,
+                    texts=known,
+                )
+            barrier()
+            _say(f"{run / runs.MODEL}: use it with --model", quiet)
 
 
 def show_settings(preset_name: str) -> None:
@@ -208,22 +223,18 @@ def parse_changes(settings: Sequence[str], **given: Any) -> dict[str, Any]:
             raise ArgumentError(f"--set {setting} is not of the form name=value, such as ema=0.99")
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = text
         outer, dot, inner = name.partition(".")
         if dot:
-            changes.setdefault(outer, {})[inner] = value
+            inside = changes.setdefault(outer, {})
+            if not isinstance(inside, dict):
+                raise ArgumentError(f"--set {outer} is given as a whole and by {name}; give one")
+            inside[inner] = value
         else:
             changes[name] = value
-    try:
-        if isinstance(changes.get("pseudo_text"), dict):
-            from text2face.training.pseudo_text import PseudoTextConfig
-
-            changes["pseudo_text"] = PseudoTextConfig(**changes["pseudo_text"])
-    except TypeError as error:
-        raise ArgumentError(f"bad pseudo_text: {error}") from None
     for outer in [key for key, value in changes.items() if isinstance(value, dict)]:
-        if outer != "shape":
+        if outer not in ("shape", "pseudo_text"):
             raise ArgumentError(f"{outer} has no fields; expected shape.NAME or pseudo_text.NAME")
     return changes | {name: value for name, value in given.items() if value is not None}
 

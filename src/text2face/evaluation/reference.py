@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from text2face.errors import ArgumentError
+from text2face.errors import ArgumentError, one_line
 from text2face.pictures import find_pictures, read_picture, why_unreadable
 
 __all__ = ["ReferenceImages"]
@@ -36,11 +38,20 @@ class ReferenceImages:
             ArgumentError: There are fewer than two.
         """
         if (folder / "images.npy").is_file():
-            array = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-            if array.ndim == 4 and array.shape[3] == 3 and array.dtype == np.uint8:
+            path = folder / "images.npy"
+            try:
+                array = np.load(path, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError, EOFError, SyntaxError) as error:
+                raise ArgumentError(
+                    f"cannot read {path}: {one_line(error)[:200]}; expected uint8 [N, H, W, 3]"
+                ) from None
+            shape: tuple[int, ...] = getattr(array, "shape", ())  # of .npz, none
+            if len(shape) == 4 and shape[3] == 3 and min(shape) > 0 and array.dtype == np.uint8:
+                if len(array) < 2:
+                    raise ArgumentError(f"one picture in {path}, expected at least two")
                 return cls(array, size)
             raise ArgumentError(
-                f"{folder / 'images.npy'} is {array.dtype} {list(array.shape)}, expected uint8 "
+                f"{path} is {getattr(array, 'dtype', 'no array')} {list(shape)}, expected uint8 "
                 "[N, H, W, 3]"
             )
         whys = {path: why_unreadable(path) for path in find_pictures(folder)}
@@ -59,6 +70,15 @@ class ReferenceImages:
     def __len__(self) -> int:
         """How many there are."""
         return len(self.pictures)
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hexadecimal digits that tell these pictures from others, whatever they are called."""
+        digest = hashlib.sha256(str(self.size).encode())
+        for picture in self.pictures:
+            content = picture.read_bytes() if isinstance(picture, Path) else picture.tobytes()
+            digest.update(hashlib.sha256(content).digest())
+        return digest.hexdigest()[:16]
 
     def images(self, rows: Sequence[int], batch_size: int = 100) -> Iterator[Tensor]:
         """Batches of images [n, 3, size, size] in [-1, 1].

@@ -143,6 +143,8 @@ def _fits(value: object, hint: Any) -> bool:
         return isinstance(value, list | tuple) and all(_fits(one, inner[0]) for one in value)
     if hint is float:
         return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    if origin is Mapping:
+        return isinstance(value, dict) and all(_fits(one, inner[1]) for one in value.values())
     if isinstance(value, dict):
         return all(isinstance(one, str) for one in value.values()) and hint is not str
     return hint is Any or type(value) is hint

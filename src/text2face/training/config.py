@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from text2face.errors import ArgumentError
-from text2face.training.pseudo_text import PseudoTextConfig
+from text2face.checks import check_count, check_number
+from text2face.errors import ArgumentError, quoted
+from text2face.training.pseudo_text import PseudoTextConfig, make_pseudo_text
 
 __all__ = ["PRESETS", "TrainingConfig", "preset"]
 
-_OBJECTIVES: Final = ("bound", "outline", "images", "flow")
+_ONE_OF: Final = (
+    ("objective", ("bound", "outline", "images", "flow")),
+    ("schedule", ("one-cycle", "constant")),
+)
 
 
 @dataclass(frozen=True)
@@ -94,30 +98,50 @@ class TrainingConfig:
         Raises:
             ArgumentError: A value is out of range.
         """
+        for name in ("shape", "pseudo_text"):
+            value = getattr(self, name)
+            if not isinstance(value, Mapping | PseudoTextConfig) or (
+                name == "shape" and isinstance(value, PseudoTextConfig)
+            ):
+                raise ArgumentError(
+                    f"{name} is {quoted(value)}, expected fields by name, such as {name}.NAME"
+                )
         object.__setattr__(self, "shape", MappingProxyType(dict(self.shape)))
-        object.__setattr__(self, "adam_betas", tuple(self.adam_betas))
         if isinstance(self.pseudo_text, Mapping):
-            object.__setattr__(self, "pseudo_text", PseudoTextConfig(**self.pseudo_text))
-        if self.objective not in _OBJECTIVES:
-            raise ArgumentError(
-                f"objective is {self.objective!r}, expected one of {', '.join(_OBJECTIVES)}"
-            )
-        if self.schedule not in ("one-cycle", "constant"):
-            raise ArgumentError(
-                f"schedule is {self.schedule!r}, expected 'one-cycle' or 'constant'"
-            )
+            object.__setattr__(self, "pseudo_text", make_pseudo_text(self.pseudo_text))
+        for name, allowed in _ONE_OF:
+            value = getattr(self, name)
+            if not isinstance(value, str) or value not in allowed:
+                raise ArgumentError(
+                    f"{name} is {quoted(value)}, expected one of {', '.join(allowed)}"
+                )
+        for name in ("standardise", "bfloat16"):
+            if not isinstance(getattr(self, name), bool):
+                raise ArgumentError(
+                    f"{name} is {quoted(getattr(self, name))}, expected true or false"
+                )
+        if not isinstance(self.condition, str):
+            raise ArgumentError(f"condition is {quoted(self.condition)}, expected the name of one")
         for name, low, high in _LIMITS:
             value = getattr(self, name)
             if value is None and name in ("steps", "minutes", "clip", "consistency_batch"):
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ArgumentError(f"{name} is {value!r}, expected a number")
-            if not low <= value <= high:
-                raise ArgumentError(f"{name} is {value}, expected from {low:g} to {high:g}")
-            if name in _WHOLE and value != int(value):
-                raise ArgumentError(f"{name} is {value}, expected a whole number")
-        if not all(0 <= beta < 1 for beta in self.adam_betas) or len(self.adam_betas) != 2:
-            raise ArgumentError(f"adam_betas is {self.adam_betas}, expected two from 0 to below 1")
+            if name not in _WHOLE:
+                check_number(name, value, low, high)
+                continue
+            whole = int(value) if isinstance(value, float) and value.is_integer() else value
+            check_count(name, whole, least=int(low), most=int(high))
+            object.__setattr__(self, name, int(whole))
+        if self.minutes is not None:  # 3 and 3.0 are the same training
+            object.__setattr__(self, "minutes", float(self.minutes))
+        betas = self.adam_betas
+        if not isinstance(betas, list | tuple) or len(betas) != 2:
+            raise ArgumentError(
+                f"adam_betas is {quoted(betas)}, expected two numbers, such as [0.9, 0.99]"
+            )
+        for beta in betas:
+            check_number("adam_betas", beta, 0, 1 - 1e-9)
+        object.__setattr__(self, "adam_betas", tuple(map(float, betas)))
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -229,5 +253,7 @@ def preset(name: str, **changes: Any) -> TrainingConfig:
         raise ArgumentError(
             f"a training has no {unknown[0]!r}; expected one of {', '.join(sorted(known))}"
         )
-    changes["shape"] = {**PRESETS[name].shape, **changes.get("shape", {})}
+    shape = changes.get("shape", {})
+    if isinstance(shape, Mapping):
+        changes["shape"] = {**PRESETS[name].shape, **shape}
     return dataclasses.replace(PRESETS[name], **changes)

@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
@@ -32,7 +32,7 @@ from text2face.samplers.saved import SavedSampler
 from text2face.storage.folders import atomic_file, make_folder
 from text2face.training.checkpoint import read_checkpoint, write_checkpoint
 from text2face.training.config import TrainingConfig
-from text2face.training.distributed import rank, share_of, sum_over_ranks, world_size
+from text2face.training.distributed import hold_together, rank, share_of, sum_over_ranks, world_size
 from text2face.training.objectives import Batch, Frozen, Objective, make_objective
 from text2face.training.pairs import Pairs
 from text2face.training.random import Draws, permutation
@@ -334,35 +334,36 @@ def train(
         ArgumentError: The sampler does not fit the pairs, or a network is missing.
         CheckpointError: The checkpoint is damaged or of another training.
         TrainingError: The loss or a gradient is not finite.
-        OutputError: The folder cannot be written.
+        OutputError: The folder cannot be written, or another process trains there.
         Stopped: SIGTERM or Ctrl-C came; the checkpoint is saved.
     """
-    trainer = Trainer(config, pairs, Frozen(generator, encoder, features), device=device)
-    checkpoint = None if out is None else out / CHECKPOINT
-    if checkpoint is not None and checkpoint.exists():
-        trainer.load(checkpoint)
-    first = rank() == 0
-    log = _Log(None if out is None or not first else out / LOG, trainer.step, log_every)
-    saved = trainer.seconds
-    with _told_to_stop() as stop:
-        while trainer.share < 1:
-            progress = trainer.train_step(out)
-            log(progress)
-            on_step(progress)
-            for recorder in (recorders or []) if first else []:
-                recorder(trainer, progress)
-            stopping = bool(sum_over_ranks(torch.tensor(float(stop.is_set()))))
-            late = trainer.seconds - saved > 60 * save_minutes or stopping
-            if checkpoint is not None and (late or trainer.share >= 1):
-                if first:
-                    trainer.save(checkpoint)
-                saved = trainer.seconds
-            if stopping:
-                raise Stopped(
-                    f"stopped at step {trainer.step}"
-                    + (f"; {checkpoint} is saved, resume from it" if checkpoint else "")
-                )
-    return trainer.finish()
+    with nullcontext() if out is None else hold_together(out):
+        trainer = Trainer(config, pairs, Frozen(generator, encoder, features), device=device)
+        checkpoint = None if out is None else out / CHECKPOINT
+        if checkpoint is not None and checkpoint.exists():
+            trainer.load(checkpoint)
+        first = rank() == 0
+        log = _Log(None if out is None or not first else out / LOG, trainer.step, log_every)
+        saved = trainer.seconds
+        with _told_to_stop() as stop:
+            while trainer.share < 1:
+                progress = trainer.train_step(out)
+                log(progress)
+                on_step(progress)
+                for recorder in (recorders or []) if first else []:
+                    recorder(trainer, progress)
+                stopping = bool(sum_over_ranks(torch.tensor(float(stop.is_set()))))
+                late = trainer.seconds - saved > 60 * save_minutes or stopping
+                if checkpoint is not None and (late or trainer.share >= 1):
+                    if first:
+                        trainer.save(checkpoint)
+                    saved = trainer.seconds
+                if stopping:
+                    raise Stopped(
+                        f"stopped at step {trainer.step}"
+                        + (f"; {checkpoint} is saved, resume from it" if checkpoint else "")
+                    )
+        return trainer.finish()
 
 
 class _Log:

@@ -24,8 +24,8 @@ from torch.nn import functional as F
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.generators.base import Generator
-from text2face.storage.folders import atomic_file, make_folder
-from text2face.training.distributed import barrier, rank, world_size
+from text2face.storage.folders import atomic_file
+from text2face.training.distributed import barrier, hold_together, rank, world_size
 
 __all__ = [
     "Mixing",
@@ -280,7 +280,18 @@ def write_shards(
             how many of them are made.
         on_batch: Called with the number of pairs that this process has made or found.
     """
-    make_folder(folder)
+    with hold_together(folder):
+        _write_shards(folder, count, series, make, on_batch)
+        barrier()
+
+
+def _write_shards(
+    folder: Path,
+    count: int,
+    series: Mapping[str, str],
+    make: Callable[[int, int, Callable[[int], object]], Mapping[str, Tensor]],
+    on_batch: Callable[[int], object],
+) -> None:
     done = 0
     for index, start in enumerate(range(0, count, SHARD_SIZE)):
         if index % world_size() != rank():
@@ -299,7 +310,6 @@ def write_shards(
                 file.write(save(dict(tensors), metadata={_SERIES: said}))
         done += size
         on_batch(done)
-    barrier()
 
 
 def read_pairs(folder: Path, count: int | None = None) -> Pairs:

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError
 from text2face.pictures import READ_SUFFIXES, find_pictures, read_picture
-from text2face.storage.folders import atomic_file, make_folder
-from text2face.training.distributed import barrier, rank
+from text2face.storage.folders import atomic_file
+from text2face.training.distributed import hold_together, rank
 from text2face.training.pairs import fingerprint, write_shards
 
 __all__ = ["Inverter", "find_photos", "fit_photo", "load_photo", "write_photo_pairs"]
@@ -130,7 +130,8 @@ def write_photo_pairs(
     paths, skipped = readable_photos(photos, size, max_skipped)
     listing = hashlib.sha256()
     for path in paths:
-        listing.update(f"{path.relative_to(photos).as_posix()} {path.stat().st_size}\n".encode())
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        listing.update(f"{path.relative_to(photos).as_posix()} {content}\n".encode())
     series = {
         "photos": listing.hexdigest()[:16],
         "size": str(size),
@@ -155,10 +156,9 @@ def write_photo_pairs(
             report(min(first + batch_size, start + count) - start)
         return {name: torch.cat(tensors) for name, tensors in parts.items()}
 
-    make_folder(folder)
-    if rank() == 0 and skipped:
-        with atomic_file(folder / "skipped.json") as file:
-            file.write((json.dumps(skipped, indent=2, ensure_ascii=False) + "\n").encode())
-    write_shards(folder, len(paths), series, make, on_batch)
-    barrier()
+    with hold_together(folder):
+        if rank() == 0 and skipped:
+            with atomic_file(folder / "skipped.json") as file:
+                file.write((json.dumps(skipped, indent=2, ensure_ascii=False) + "\n").encode())
+        write_shards(folder, len(paths), series, make, on_batch)
     return skipped

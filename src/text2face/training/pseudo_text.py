@@ -11,16 +11,18 @@ as a teacher that needs no captions.
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2face.errors import ArgumentError
+from text2face.checks import check_count, check_number
+from text2face.errors import ArgumentError, quoted
 from text2face.training.random import Draws
 
 __all__ = ["PseudoText", "PseudoTextConfig", "nearest_phrases", "sample_near"]
@@ -47,12 +49,24 @@ class PseudoTextConfig:
         Raises:
             ArgumentError: A value is out of range.
         """
-        shares = (self.average, self.dropout)
-        if self.noise < 0 or min(shares) < 0 or max(shares) > 1 or self.max_neighbours < 2:
-            raise ArgumentError(
-                f"bad pseudo-text: got {self}, expected noise from 0, average and dropout from 0 "
-                "to 1, and max_neighbours from 2"
-            )
+        check_number("pseudo_text.noise", self.noise, 0, 1e6)
+        check_number("pseudo_text.average", self.average, 0, 1)
+        check_number("pseudo_text.dropout", self.dropout, 0, 1)
+        check_count("pseudo_text.max_neighbours", self.max_neighbours, least=2, most=10**9)
+
+
+def make_pseudo_text(fields: Mapping[str, Any]) -> PseudoTextConfig:
+    """The configuration of some fields by name.
+
+    Raises:
+        ArgumentError: There is no such field, or a value is out of range.
+    """
+    known = [field.name for field in dataclasses.fields(PseudoTextConfig)]
+    if unknown := sorted(fields.keys() - set(known)):
+        raise ArgumentError(
+            f"pseudo_text has no {quoted(unknown[0])}; expected one of {', '.join(known)}"
+        )
+    return PseudoTextConfig(**fields)
 
 
 class PseudoText:

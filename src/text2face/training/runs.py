@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -13,14 +14,15 @@ from PIL import Image
 from torch import nn
 
 from text2face.encoders.base import TextImageEncoder
-from text2face.errors import ArgumentError, CheckpointError, PromptError
+from text2face.errors import ArgumentError, CheckpointError, OutputError, PromptError
 from text2face.generators.base import Generator
 from text2face.generators.mapping import MappedGenerator
 from text2face.pipeline import PipelineConfig, TextToFace
 from text2face.samplers.base import LatentSampler
 from text2face.samplers.saved import SavedSampler
 from text2face.sheet import contact_sheet
-from text2face.storage.folders import atomic_file, make_folder, read_json
+from text2face.storage.folders import atomic_file, cannot_write, make_folder, read_json
+from text2face.storage.locks import hold
 from text2face.training.bank import PHRASES, make_bank
 from text2face.training.config import TrainingConfig
 from text2face.training.loop import Progress, Trainer
@@ -38,18 +40,25 @@ SAMPLE_PROMPTS: Final = (
 )
 BANK_SIZE: Final = 16_384
 _COLUMNS: Final = 6
+_PATIENCE: Final = 60.0  # seconds
 _GRIDS: Final = 10
 
 
 def new_run(out: Path, name: str, facts: Mapping[str, Any]) -> Path:
     """Make the next numbered folder, such as `00003-flow`, and write its `config.json`.
 
+    Trainings that start in the same moment get numbers of their own.
+
     Raises:
         OutputError: It cannot be made.
     """
-    numbers = [int(run.name[:5]) for run in _runs(out)]
-    folder = out / f"{max(numbers, default=-1) + 1:05d}-{name}"
-    make_folder(folder)
+    with hold(out, "numbers", wait=_PATIENCE):
+        number = max((int(run.name[:5]) for run in _runs(out)), default=-1) + 1
+        folder = out / f"{number:05d}-{name}"
+        try:
+            folder.mkdir()
+        except OSError as error:
+            raise OutputError(cannot_write(folder, error)) from None
     with atomic_file(folder / CONFIG) as file:
         file.write((json.dumps(facts, indent=2, sort_keys=True) + "\n").encode())
     return folder
@@ -201,6 +210,16 @@ class SampleGrids:
             contact_sheet(rows, _COLUMNS, known).save(file, "PNG")
 
 
+def need_tensorboard() -> None:
+    """See that TensorBoard is there.
+
+    Raises:
+        ArgumentError: It is not installed.
+    """
+    if find_spec("tensorboard") is None:
+        raise ArgumentError("tensorboard is not installed; pip install 'text2face[train]'")
+
+
 @dataclass
 class TensorBoard:
     """Writes what `log.jsonl` holds for TensorBoard too (a `Recorder`)."""
@@ -214,12 +233,9 @@ class TensorBoard:
         Raises:
             ArgumentError: TensorBoard is not installed.
         """
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise ArgumentError(
-                "tensorboard is not installed; pip install 'text2face[train]'"
-            ) from None
+        need_tensorboard()
+        from torch.utils.tensorboard import SummaryWriter
+
         self._writer = SummaryWriter(str(self.folder))
 
     def __call__(self, trainer: Trainer, progress: Progress) -> None:

@@ -1,0 +1,60 @@
+"""What all commands do with their options: none is given in vain."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+
+import click
+from click.core import ParameterSource
+
+from text2face.errors import ArgumentError
+
+__all__ = ["Command", "given", "refuse"]
+
+
+class Command(click.Command):
+    """A command that refuses an option which is given twice, when only the last would count."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line."""
+        order = self.make_parser(ctx).parse_args(args=list(args))[2]
+        for parameter, times in Counter(order).items():
+            if times > 1 and isinstance(parameter, click.Option) and not _may_repeat(parameter):
+                raise click.UsageError(
+                    f"{parameter.opts[-1]} is given {times} times; expected once", ctx
+                )
+        return super().parse_args(ctx, args)
+
+
+def _may_repeat(option: click.Option) -> bool:
+    """Whether an option means the same however often it is given, or all of it counts."""
+    return option.multiple or option.count or (option.is_flag and not option.secondary_opts)
+
+
+def given(context: click.Context) -> set[str]:
+    """The names of the parameters that were given, rather than left to their defaults."""
+    spoken = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+    names = (parameter.name for parameter in context.command.params)
+    return {name for name in names if name and context.get_parameter_source(name) in spoken}
+
+
+def refuse(context: click.Context, names: Collection[str], beside: str, instead: str = "") -> None:
+    """Refuse options that would not be honoured.
+
+    Args:
+        context: Of the command.
+        names: The parameters that do not go.
+        beside: What they do not go with.
+        instead: What to do about it.
+
+    Raises:
+        ArgumentError: One of them was given.
+    """
+    spoken = given(context)
+    for parameter in context.command.params:
+        if parameter.name in spoken and parameter.name in names:
+            raise ArgumentError(
+                f"{max(parameter.opts, key=len)} does not go with {beside}; "
+                f"{instead or 'leave it out'}"
+            )

@@ -13,6 +13,8 @@ others judge what has no render: latents blended and truncated, down to the mean
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -105,6 +107,8 @@ def grown(generator: StyleGAN2, channels: int = CHANNELS) -> StyleGAN2:
 class Grower(Trainer):
     """A generator that is trained on renders of twice its former size."""
 
+    told_every = 50
+
     def __init__(
         self,
         faces: Faces,
@@ -114,7 +118,8 @@ class Grower(Trainer):
         generator: StyleGAN2,
         known: Known,
         learning_rate: float,
-        critics_from: int = 0,
+        critics_from: float = 0.0,
+        minutes: float | None = None,
         device: str = "cpu",
     ) -> None:
         """Prepare to train.
@@ -127,7 +132,8 @@ class Grower(Trainer):
             generator: The one to train.
             known: Parameters → latents; it stays as it is.
             learning_rate: Its peak.
-            critics_from: Images to learn from before there are critics.
+            critics_from: The share of the training that comes before there are critics.
+            minutes: End after these too, if the images are not all seen by then.
             device: Where to train.
         """
         generator.synthesis.requires_grad_(True)
@@ -136,6 +142,8 @@ class Grower(Trainer):
         super().__init__(faces, out, stages, perception, generator, known, learning_rate, device)
         generator.mapping.to(device)
         self.critics_from = critics_from
+        self.seconds = math.inf if minutes is None else 60 * minutes
+        self.elapsed = 0.0  # seconds of training
         self.mean = known(faces.values[:4096].to(device)).mean(0)
         self.paired = PairedAdversary().to(device)
         self.free = {
@@ -145,13 +153,21 @@ class Grower(Trainer):
 
     def state(self) -> dict[str, Any]:
         critics = {name: critic.state() for name, critic in self.free.items()}
-        return super().state() | critics | {"paired": self.paired.state()}
+        own = {"paired": self.paired.state(), "elapsed": self.elapsed}
+        return super().state() | critics | own
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
         self.paired.restore(state["paired"])
+        self.elapsed = state["elapsed"]
         for name, critic in self.free.items():
             critic.restore(state[name])
+
+    def progress(self) -> float:
+        return max(super().progress(), self.elapsed / self.seconds)
+
+    def stage(self) -> Stage | None:
+        return self.stages[0] if self.progress() < 1 else None
 
     @torch.no_grad()
     def blends(self, w: Tensor, count: int) -> Tensor:
@@ -168,8 +184,9 @@ class Grower(Trainer):
         return torch.lerp(self.mean, some, kept.sqrt())
 
     def train_step(self, stage: Stage) -> dict[str, float]:
+        start = time.monotonic()
         real, values = (tensor.to(self.device) for tensor in self.faces(self.step))
-        judged = self.step * self.faces.batch >= self.critics_from
+        judged = self.progress() >= self.critics_from
         count, size = len(real), stage.resolution
         w = self.embedding(values)
         if judged:
@@ -213,7 +230,9 @@ class Grower(Trainer):
                 loss = loss + weight * self.free[name].judge(b)
         else:
             loss = distance + PERCEPTION * look
-        return numbers | {"norm": self.update(loss, self.rate(), 0.5 if judged else 0.9)}
+        numbers["norm"] = self.update(loss, self.rate(), 0.5 if judged else 0.9)
+        self.elapsed += time.monotonic() - start
+        return numbers
 
     def keep(self, out: Path) -> None:
         """Write the generator, averaged over its training."""
@@ -227,7 +246,8 @@ def main() -> None:
     parser.add_argument("--known", type=Path, help=f"by default OUT/{FILE}")
     parser.add_argument("--out", type=Path, default=Path("runs/grown"))
     parser.add_argument("--images", type=int, default=60_000)
-    parser.add_argument("--critics-from", type=int, default=20_000, metavar="IMAGES")
+    parser.add_argument("--minutes", type=float, help="end after these too")
+    parser.add_argument("--critics-from", type=float, default=0.3, metavar="SHARE")
     parser.add_argument("--channels", type=int, default=CHANNELS, help="of the new block")
     parser.add_argument("--learning-rate", type=float, default=4e-4, help="its peak")
     arguments = parser.parse_args()
@@ -246,6 +266,7 @@ def main() -> None:
         Known.from_file(arguments.known or arguments.out / FILE),
         arguments.learning_rate,
         arguments.critics_from,
+        arguments.minutes,
         arguments.device,
     )
     run(grower)

@@ -144,6 +144,8 @@ class Drawn(NamedTuple):
 class Trainer:
     """The networks, their averages and their optimiser."""
 
+    told_every = 200  # steps
+
     def __init__(
         self,
         faces: Faces,
@@ -204,11 +206,14 @@ class Trainer:
             seen -= stage.images
         return None
 
+    def progress(self) -> float:
+        """How much of the training is done, in 0..1."""
+        return self.step * self.faces.batch / sum(stage.images for stage in self.stages)
+
     def rate(self) -> float:
         """The learning rate: a short rise, then half a cosine."""
-        progress = self.step * self.faces.batch / sum(stage.images for stage in self.stages)
         rise = min(1.0, (self.step + 1) / 200)
-        return self.learning_rate * rise * (0.5 + 0.5 * math.cos(math.pi * progress))
+        return self.learning_rate * rise * (0.5 + 0.5 * math.cos(math.pi * self.progress()))
 
     def synthesise(
         self, w: Tensor, resolution: int, noise_mode: str = "none"
@@ -305,7 +310,7 @@ def run(trainer: Trainer) -> None:
     while not stopped and (now := trainer.stage()):
         for name, value in trainer.train_step(now).items():
             told[name].append(value)
-        if trainer.step % 200 == 0:
+        if trainer.step % trainer.told_every == 0:
             seconds, count = time.monotonic() - shown, trainer.step - seen
             line = {k: round(sum(v) / len(v), 4) for k, v in told.items()}
             line |= {

@@ -41,7 +41,7 @@ def test_rare_values_are_taken_more_often() -> None:
     assert shares.max() < 10 * shares.min()
 
 
-def grower(out: Path, generator: StyleGAN2, critics_from: int) -> Grower:
+def grower(out: Path, generator: StyleGAN2, critics_from: float) -> Grower:
     rows = np.stack([parameters(identity(i)) for i in range(16)])
     images = np.random.default_rng(0).integers(0, 255, (16, 128, 128, 3)).astype(np.uint8)
     torch.manual_seed(1)
@@ -53,7 +53,7 @@ def grower(out: Path, generator: StyleGAN2, critics_from: int) -> Grower:
 
 def test_growing_trains_the_synthesis_network_only_and_resumes(tmp_path: Path) -> None:
     generator = grown(small(), channels=4)
-    trained = grower(tmp_path, generator, critics_from=16)
+    trained = grower(tmp_path, generator, critics_from=0.5)
     before = {k: v.clone() for k, v in trained.trained.state_dict().items()}
     mapping = {k: v.clone() for k, v in generator.mapping.state_dict().items()}
     numbers = []
@@ -69,7 +69,7 @@ def test_growing_trains_the_synthesis_network_only_and_resumes(tmp_path: Path) -
     for name, value in generator.mapping.state_dict().items():
         assert torch.equal(value, mapping[name])
     trained.save()
-    again = grower(tmp_path, grown(small(), channels=4), critics_from=16)
+    again = grower(tmp_path, grown(small(), channels=4), critics_from=0.5)
     again.resume()
     assert again.stage() is None
     for one, other in zip(
@@ -80,8 +80,18 @@ def test_growing_trains_the_synthesis_network_only_and_resumes(tmp_path: Path) -
     assert StyleGAN2.from_pretrained(tmp_path / "model").img_resolution == 128
 
 
+def test_growing_ends_when_its_time_is_up(tmp_path: Path) -> None:
+    trained = grower(tmp_path, grown(small(), channels=4), critics_from=1.0)
+    trained.seconds = 100.0
+    assert trained.progress() == 0
+    trained.elapsed = 75.0
+    assert trained.progress() == 0.75
+    trained.elapsed = 101.0
+    assert trained.stage() is None
+
+
 def test_blends_reach_from_the_mean_to_faces(tmp_path: Path) -> None:
-    trained = grower(tmp_path, grown(small(), channels=4), critics_from=0)
+    trained = grower(tmp_path, grown(small(), channels=4), critics_from=0.0)
     w = trained.embedding(trained.faces.values)
     found = torch.cat([trained.blends(w, 8) for trained.step in range(50)])
     distance = (found - trained.mean).norm(dim=1)

@@ -28,11 +28,14 @@ import click
 import numpy as np
 
 from recipes.faces.assets import VERSION, Assets, default_cache
+from recipes.generator.known import FILE
 from text2face.storage.folders import atomic_file
 
 LIMIT: Final = 60 * 2**20  # bytes of the archive
 PACK: Final = f"pack-{VERSION}.npz"
 ASSETS: Final = Path("assets")  # in the archive
+RUN: Final = Path("runs/away")
+GENERATOR: Final = "src/text2face/bundled/generator"
 CODE: Final = ("src/text2face", "recipes", "benchmarks/judge", "pyproject.toml", "LICENSE")
 LEFT_OUT: Final = ("src/text2face/bundled/sampler/", "src/text2face/bundled/inversion/")
 GRACE: Final = 90.0  # seconds for a stage to keep what it has
@@ -55,10 +58,19 @@ def main() -> None:
 @main.command()
 @click.argument("archive", type=click.Path(path_type=Path))
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder of the assets.")
-@click.option("--with", "extra", multiple=True, type=click.Path(exists=True, path_type=Path))
-def pack(archive: Path, cache: Path | None, extra: tuple[Path, ...]) -> None:
-    """Write what has to travel into ARCHIVE, and --with FILE what a run began here."""
-    size = write_archive(archive, cache or default_cache(), [*tracked(), *extra])
+@click.option(
+    "--grown",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of recipes.generator.grow: go on from its latents and its weights.",
+)
+def pack(archive: Path, cache: Path | None, grown: Path | None) -> None:
+    """Write what has to travel into ARCHIVE."""
+    names = {path.as_posix(): path for path in tracked()}
+    if grown is not None:  # its weights take the place of the bundled ones
+        names[(RUN / "grown" / FILE).as_posix()] = grown / FILE
+        names |= {f"{GENERATOR}/{path.name}": path for path in (grown / "model").iterdir()}
+    files = {path: name for name, path in names.items()}
+    size = write_archive(archive, cache or default_cache(), files)
     click.echo(f"{archive}: {size / 2**20:.1f} MiB")
 
 
@@ -69,8 +81,11 @@ def tracked() -> list[Path]:
     return [Path(line) for line in listed.splitlines() if not line.startswith(LEFT_OUT)]
 
 
-def write_archive(archive: Path, cache: Path, files: list[Path]) -> int:
-    """Write an archive of the assets' pack, compressed, and of files; returns its bytes.
+def write_archive(archive: Path, cache: Path, files: dict[Path, str]) -> int:
+    """Write an archive of the assets' pack, compressed, and of files by their names there.
+
+    Returns:
+        Its bytes.
 
     Raises:
         click.ClickException: It would be larger than `LIMIT`.
@@ -80,7 +95,7 @@ def write_archive(archive: Path, cache: Path, files: list[Path]) -> int:
         small = Path(scratch) / PACK
         with np.load(cache / PACK) as stored:
             np.savez_compressed(small, allow_pickle=False, **dict(stored))
-        members = [(small, str(ASSETS / PACK))] + [(path, path.as_posix()) for path in files]
+        members = [(small, str(ASSETS / PACK)), *files.items()]
         size = sum(path.stat().st_size for path, _ in members)
         if size > LIMIT:
             largest = sorted(members, key=lambda member: -member[0].stat().st_size)[:3]
@@ -96,7 +111,7 @@ def write_archive(archive: Path, cache: Path, files: list[Path]) -> int:
 
 
 @main.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/away"))
+@click.option("--out", type=click.Path(path_type=Path), default=RUN)
 @click.option("--minutes", type=click.FloatRange(min=0.1), default=25.0, help="Of this call.")
 @click.option("--device", default="cpu", help="Where the generator is trained, e.g. cuda.")
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1)
@@ -124,16 +139,15 @@ def run(
     data, grown = out / "data", out / "grown"
     cache = ("--cache", str(ASSETS)) if (ASSETS / PACK).exists() else ()
     faces = ("recipes.faces", "--out", str(data), "--size", "256", "--jobs", str(jobs), *cache)
-    generator = "src/text2face/bundled/generator"
     stages = [
         Stage("test", (*faces, "--train", "0", "--test", str(test))),
         Stage("train", (*faces, "--train", str(train), "--test", "0")),
     ]
-    if not (grown / "known.safetensors").exists():
-        known = ("--generator", generator, "--out", str(grown), "--pairs", str(pairs))
+    if not (grown / FILE).exists() or (out / "known.done").exists():
+        known = ("--generator", GENERATOR, "--out", str(grown), "--pairs", str(pairs))
         stages.insert(0, Stage("known", ("recipes.generator.known", *known)))
     grow = ("--data", str(data / "train"), "--out", str(grown), "--device", device)
-    size = ("--images", str(images), "--batch", str(batch), "--generator", generator)
+    size = ("--images", str(images), "--batch", str(batch), "--generator", GENERATOR)
     stages.append(Stage("grow", ("recipes.generator.grow", *grow, *size)))
     mapped = ("--run", str(grown), "--generator", str(grown / "model"), "--out", str(out / "model"))
     amount = ("--identities", str(identities), "--steps", str(steps), "--jobs", str(jobs))

@@ -37,6 +37,7 @@ from recipes.generator.train import (
     Stage,
     Trainer,
     options,
+    part,
     pyramid_loss,
     reconstruction_loss,
     run,
@@ -234,10 +235,16 @@ class Grower(Trainer):
         self.elapsed += time.monotonic() - start
         return numbers
 
+    def save(self) -> None:
+        super().save()
+        self.keep(self.out / "model")
+
     def keep(self, out: Path) -> None:
-        """Write the generator, averaged over its training."""
-        self.trained.load_state_dict(self.average)
-        self.generator.eval().requires_grad_(False).save_pretrained(out)
+        """Write the generator, averaged over its training so far."""
+        kept = StyleGAN2(self.generator.config)
+        kept.mapping.load_state_dict(self.generator.mapping.state_dict())
+        kept.synthesis.load_state_dict(part(self.average, "synthesis"))
+        kept.save_pretrained(out)
 
 
 def main() -> None:
@@ -270,7 +277,6 @@ def main() -> None:
         arguments.device,
     )
     run(grower)
-    grower.keep(arguments.out / "model")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def _assets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_archive_holds_the_assets_and_the_code(tmp_path: Path) -> None:
     np.savez(tmp_path / PACK, textures=np.zeros((200, 200), np.uint8), rest=np.arange(3.0))
-    size = write_archive(tmp_path / "away.tar", tmp_path, tracked())
+    size = write_archive(tmp_path / "away.tar", tmp_path, {path: str(path) for path in tracked()})
     assert size < away.LIMIT
     with tarfile.open(tmp_path / "away.tar") as archive:
         names = archive.getnames()
@@ -41,7 +41,7 @@ def test_an_archive_that_is_too_large_says_why(
     big.write_bytes(bytes(3 * 2**20))
     monkeypatch.setattr(away, "LIMIT", 2**20)
     with pytest.raises(click.ClickException, match=r"would have 3 MiB.*at most 1.*big\.bin 3 MiB"):
-        write_archive(tmp_path / "away.tar", tmp_path, [big])
+        write_archive(tmp_path / "away.tar", tmp_path, {big: "big.bin"})
     assert not (tmp_path / "away.tar").exists()
 
 

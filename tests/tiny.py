@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face import loading
+from text2face import registry
 from text2face.pipeline import PipelineConfig, TextToFace
 from text2face.prompts import words
 from text2face.storage.folders import make_config, read_config, read_tensors, write_folder
@@ -35,7 +35,7 @@ class TinyConfig:
 
 
 class TinyComponent(nn.Module):
-    type: str
+    kind: str
 
     def __init__(self, config: TinyConfig | None = None) -> None:
         super().__init__()
@@ -60,11 +60,11 @@ class TinyComponent(nn.Module):
         return component.eval()
 
     def save_pretrained(self, folder: str | Path) -> None:
-        write_folder(Path(folder), {"type": self.type, **asdict(self.config)}, self.state_dict())
+        write_folder(Path(folder), {"type": self.kind, **asdict(self.config)}, self.state_dict())
 
 
 class TinyEncoder(TinyComponent):
-    type = "tiny"
+    kind = "tiny"
 
     def __init__(self, config: TinyConfig | None = None) -> None:
         super().__init__(config)
@@ -86,7 +86,7 @@ class TinyEncoder(TinyComponent):
 
 
 class TinySampler(TinyComponent):
-    type = "tiny"
+    kind = "tiny"
 
     def __init__(self, config: TinyConfig | None = None) -> None:
         super().__init__(config)
@@ -100,7 +100,7 @@ class TinySampler(TinyComponent):
 
 
 class TinyGenerator(TinyComponent):
-    type = "tiny"
+    kind = "tiny"
 
     def __init__(self, config: TinyConfig | None = None) -> None:
         super().__init__(config)
@@ -131,12 +131,12 @@ class TinyGenerator(TinyComponent):
 
 def register() -> None:
     """Make the tiny components known to `TextToFace.from_pretrained`."""
-    for kind, name in (
-        ("encoder", "TinyEncoder"),
-        ("sampler", "TinySampler"),
-        ("generator", "TinyGenerator"),
+    for kind, component in (
+        ("encoder", TinyEncoder),
+        ("sampler", TinySampler),
+        ("generator", TinyGenerator),
     ):
-        loading.TYPES[kind]["tiny"] = f"tests.tiny:{name}"
+        registry.register(kind, "tiny")(component)
 
 
 def make_pipe() -> TextToFace:

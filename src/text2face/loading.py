@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Protocol, Self, cast, runtime_checkable
 
 import torch
 
+from text2face import registry
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.storage.folders import CONFIG_NAME, read_config, read_json
 from text2face.storage.hub import is_hub_id, snapshot
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
-
-TYPES: Final = {
-    "generator": {
-        "stylegan2": "text2face.generators.stylegan2:StyleGAN2",
-        "stylegan3": "text2face.generators.stylegan3:StyleGAN3",
-    },
-    "encoder": {
-        "clip": "text2face.encoders.clip:CLIPEncoder",
-        "compact": "text2face.encoders.compact:CompactEncoder",
-    },
-    "inversion": {
-        "compact": "text2face.inversion.encoder:InversionEncoder",
-        "psp": "text2face.inversion.psp:PSPEncoder",
-    },
-    "sampler": {
-        "cvae": "text2face.samplers.cvae:CVAESampler",
-        "flow": "text2face.samplers.flow:FlowSampler",
-        "clip2latent": "text2face.samplers.clip2latent:Clip2LatentSampler",
-        "fast-text2stylegan": "text2face.samplers.fast_text2stylegan:FastText2StyleGANSampler",
-    },
-}
 
 _PATTERNS: Final = ("*.json", "*.safetensors", "*.md", "*.txt", "*.model")
 
@@ -92,13 +71,14 @@ def load_component(kind: str, folder: Path) -> Any:
             f"missing folder: {folder}; expected the {kind} of the model; download the model again"
         )
     name = read_config(folder)["type"]
-    if name not in TYPES[kind]:
+    known = registry.names(kind)
+    if name not in known:
         raise CheckpointError(
-            f"unknown {kind} type {quoted(name)} in {folder}; expected one of "
-            f"{', '.join(TYPES[kind])}; a newer text2face may know it"
+            f"unknown {kind} type {quoted(name)} in {folder}; expected one of {', '.join(known)}; "
+            "if it is a plugin's, name it with --plugin or in TEXT2FACE_PLUGINS; a newer text2face "
+            "may know it"
         )
-    module, attribute = TYPES[kind][name].split(":")
-    component = cast("type[Saveable]", getattr(import_module(module), attribute))
+    component = cast("type[Saveable]", registry.find(kind, name))
     return component.from_pretrained(folder)
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from text2face import TextToFace
-from text2face.cli import train
+from text2face.registry import names
 from text2face.samplers.flow import FlowSampler
 from text2face.training.config import PRESETS
 from text2face.training.runs import new_run
@@ -128,7 +128,7 @@ def test_settings_explain_themselves(run: Run, capsys: pytest.CaptureFixture[str
     assert run("train", "--settings", "--preset", "cvae") == 0
     said = capsys.readouterr().out
     assert "learning_rate = 0.0002\n    Adam's, at its peak." in said
-    assert tuple(PRESETS) == train.PRESETS
+    assert tuple(PRESETS) == names("preset")
 
 
 def test_an_image_is_described(

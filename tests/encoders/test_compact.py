@@ -117,7 +117,7 @@ def test_a_foreign_configuration_is_refused(encoder: CompactEncoder, tmp_path: P
     encoder.save_pretrained(tmp_path)
     path = tmp_path / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "type": "other"}))
-    with pytest.raises(CheckpointError, match="'compact' encoder"):
+    with pytest.raises(CheckpointError, match="expected 'compact'"):
         CompactEncoder.from_pretrained(tmp_path)
 
 

@@ -6,7 +6,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from text2face.errors import ArgumentError
-from text2face.samplers.conditions import STEPS, ConditionBank, make_condition
+from text2face.registry import names
+from text2face.samplers.conditions import ConditionBank, make_condition
 
 DIM = 32
 
@@ -22,7 +23,7 @@ def make_texts(count: int = 3) -> Tensor:
     return torch.randn(count, DIM, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("name", [*STEPS, "shift+neighbours+pull"])
+@pytest.mark.parametrize("name", [*names("condition"), "shift+neighbours+pull"])
 def test_every_item_depends_on_its_own_seed_alone(name: str) -> None:
     bank, texts = make_bank(), make_texts()
     together = make_condition(name, texts, bank=bank, seeds=[4, 5, 6])

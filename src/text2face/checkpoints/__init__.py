@@ -5,16 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, cast
 
-from text2face import loading
+from text2face import loading, registry
 from text2face.catalogue import MODELS, downloaded
 from text2face.checkpoints.clip2latent import find_clip2latent, load_clip2latent
 from text2face.checkpoints.files import read_checkpoint
-from text2face.checkpoints.nvidia import find_nvidia, load_nvidia
-from text2face.checkpoints.rosinality import find_rosinality, load_rosinality
-from text2face.checkpoints.tensorflow import find_tensorflow, load_tensorflow
 from text2face.errors import CheckpointError, quoted
 from text2face.generators.base import Generator
-from text2face.generators.mapping import MappedGenerator
+from text2face.generators.function import find_function
 from text2face.samplers.base import LatentSampler
 
 __all__ = ["load_checkpoint", "load_generator", "load_sampler", "read_checkpoint"]
@@ -28,8 +25,9 @@ def load_generator(source: str | Path) -> Generator:
     Args:
         source: A checkpoint file (see docs/checkpoints.md), a folder that `save_pretrained` or
             `text2face convert` has written, the folder of a whole model, a hub id of one of these
-            folders, such as "owner/name", or a name of `text2face models list` that has been
-            downloaded.
+            folders, such as "owner/name", a name of `text2face models list` that has been
+            downloaded, or a function in Python, "module:name" or "file.py:name" (see
+            `text2face.generators.wrap`), which is run.
 
     Returns:
         The generator on the CPU in float32, in evaluation mode and frozen.
@@ -37,6 +35,9 @@ def load_generator(source: str | Path) -> Generator:
     Raises:
         CheckpointError: There is no such file or it is damaged, hostile or of an unknown kind.
     """
+    function = None if Path(source).exists() else find_function(str(source))
+    if function is not None:
+        return function
     path = _find(source, "generator")
     if path.is_file():
         return load_checkpoint(path)
@@ -99,17 +100,13 @@ def _find(source: str | Path, kind: str) -> Path:
     return folder / kind if (folder / "pipeline.json").is_file() else folder
 
 
-def load_checkpoint(path: Path) -> MappedGenerator:
+def load_checkpoint(path: Path) -> Generator:
     """Load a generator from a checkpoint file; see `load_generator`."""
     tree, source, size = read_checkpoint(path), str(path), path.stat().st_size
-    network = find_nvidia(tree)
-    if network is not None:
-        return load_nvidia(network, source, size)
-    network = find_tensorflow(tree)
-    if network is not None:
-        return load_tensorflow(network, source, size)
-    if find_rosinality(tree) is not None:
-        return load_rosinality(tree, source, size)
+    for name in registry.names("converter"):
+        generator = registry.find("converter", name)(tree, source, size)
+        if generator is not None:
+            return cast("Generator", generator)
     raise CheckpointError(
         f"unknown format: {path} holds no generator, but {_outline(tree)}; expected a network of "
         "StyleGAN2 or StyleGAN3 in a layout of NVIDIA or rosinality"

@@ -24,6 +24,7 @@ from text2face.generators.layers import RESAMPLING_FILTER
 from text2face.generators.mapping import MappedGenerator
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from text2face.generators.stylegan3 import StyleGAN3, StyleGAN3Config
+from text2face.registry import register
 
 __all__ = ["find_nvidia", "load_nvidia"]
 
@@ -48,6 +49,13 @@ def find_nvidia(tree: object) -> Record | None:
     """The generator in a file: the averaged one, `G_ema`, or the file itself."""
     found = tree.get("G_ema") if isinstance(tree, dict) else tree
     return found if isinstance(found, Record) and "_modules" in found.fields else None
+
+
+@register("converter", "nvidia")
+def convert(tree: object, source: str, size: int) -> MappedGenerator | None:
+    """The generator of a file; None if it is in another layout."""
+    found = find_nvidia(tree)
+    return None if found is None else load_nvidia(found, source, size)
 
 
 def load_nvidia(generator: Record, source: str, size: int) -> MappedGenerator:

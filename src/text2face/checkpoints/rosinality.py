@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from text2face.checkpoints.weights import Weights, average_latent, build, config
 from text2face.errors import CheckpointError, quoted
 from text2face.generators.layers import RESAMPLING_FILTER
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from text2face.registry import register
 
 __all__ = ["find_rosinality", "load_rosinality"]
 
@@ -30,6 +31,14 @@ def find_rosinality(tree: object) -> dict[Any, Any] | None:
         prefix = "decoder."
         places.append({k[len(prefix) :]: v for k, v in inner.items() if str(k).startswith(prefix)})
     return next((p for p in places if isinstance(p, dict) and _MARK in p), None)
+
+
+@register("converter", "rosinality")
+def convert(tree: object, source: str, size: int) -> StyleGAN2 | None:
+    """The generator of a file; None if it is in another layout."""
+    if find_rosinality(tree) is None:
+        return None
+    return load_rosinality(cast("dict[Any, Any]", tree), source, size)
 
 
 def load_rosinality(tree: Mapping[Any, Any], source: str, size: int) -> StyleGAN2:

@@ -21,6 +21,7 @@ from text2face.checkpoints.weights import (
 )
 from text2face.errors import CheckpointError, quoted
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from text2face.registry import register
 
 __all__ = ["find_tensorflow", "load_tensorflow"]
 
@@ -50,6 +51,13 @@ def find_tensorflow(tree: object) -> Record | None:
     """The generator in a file: the averaged one is the last of three networks."""
     found = tree[2] if isinstance(tree, tuple) and len(tree) == 3 else tree
     return found if isinstance(found, Record) and found.name == _NETWORK else None
+
+
+@register("converter", "tensorflow")
+def convert(tree: object, source: str, size: int) -> StyleGAN2 | None:
+    """The generator of a file; None if it is in another layout."""
+    found = find_tensorflow(tree)
+    return None if found is None else load_tensorflow(found, source, size)
 
 
 def load_tensorflow(network: Record, source: str, size: int) -> StyleGAN2:

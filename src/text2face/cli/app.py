@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 
 import click
 
+from text2face import registry
 from text2face.cli import convert, describe, edit, evaluate, generate, info, models, serve, train
 from text2face.cli.errors import INTERRUPTED, fail
 from text2face.errors import ArgumentError, PromptError, Text2FaceError, one_line
@@ -73,9 +74,18 @@ def _told(error: OSError) -> str:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(package_name="text2face", message="text2face %(version)s")
+@click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="MODULE",
+    help="Import a module, or a .py file, that adds to text2face.",
+)
 @click.pass_context
-def cli(context: click.Context) -> None:
+def cli(context: click.Context, plugins: tuple[str, ...]) -> None:
     """Words to faces."""
+    for plugin in plugins:
+        registry.plug(plugin)
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 

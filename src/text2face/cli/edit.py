@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from text2face.cli.errors import note
+from text2face.cli.names import Named
 from text2face.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-_METHODS: Final = ("posterior", "direction", "channels", "optimise")
 _Command = Callable[..., Any]
 
 
@@ -40,9 +40,7 @@ def _edit_options(command: _Command) -> _Command:
     for option in (
         click.option("--lock", type=float, default=0.0, show_default=True, help="Identity, 0 to 1"),
         click.option("--source", metavar="PROMPT", help="What is there instead now."),
-        click.option(
-            "--method", type=click.Choice(_METHODS), default="posterior", show_default=True
-        ),
+        click.option("--method", type=Named("edit"), default="posterior", show_default=True),
     ):
         command = option(command)
     return command

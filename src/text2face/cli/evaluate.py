@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from text2face import registry
+from text2face.cli.names import Named
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.storage.folders import atomic_file, make_folder, read_json
 from text2face.storage.locks import hold
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "evaluate"]
 
-_SECTIONS: Final = ("words", "distances", "diversity", "editing", "time")
 _VERSION: Final = 2  # of what is measured; results of another one are measured again
 
 
@@ -56,13 +57,11 @@ class Job:
         Raises:
             Text2FaceError: Something is wrong; sections that are finished stay.
         """
-        from text2face.evaluation.evaluate import SECTIONS
-
         if self.plots:
             _need_matplotlib()
         bench = self._bench()
         with hold(self.outdir):
-            self._measure(bench, list(self.sections or SECTIONS))
+            self._measure(bench, list(self.sections or registry.names("metric")))
 
     def _measure(self, bench: Bench, names: Sequence[str]) -> None:
         from text2face.evaluation.report import markdown
@@ -92,7 +91,7 @@ class Job:
 
     def _section(self, name: str, key: str, bench: Bench) -> dict[str, Any]:
         """Measure a section, or read it if it is measured already."""
-        from text2face.evaluation.evaluate import SECTIONS, NotAvailable
+        from text2face.evaluation.evaluate import NotAvailable
 
         path = self.outdir / "sections" / f"{name}.json"
         if path.exists() and not self.fresh:
@@ -102,7 +101,7 @@ class Job:
         if not self.quiet:
             click.echo(f"measuring {name}", err=True)
         try:
-            found = {"not available": {}, **SECTIONS[name](bench)}
+            found = {"not available": {}, **registry.find("metric", name)(bench)}
         except NotAvailable as reason:
             return {"not available": {"all": str(reason)}}
         make_folder(path.parent)
@@ -305,7 +304,7 @@ def _write(path: Path, text: str) -> None:
 )
 @click.option("--second-encoder", help="A CLIP or SigLIP to score with.  [default: assets' reader]")
 @click.option(
-    "--only", "sections", multiple=True, type=click.Choice(_SECTIONS), help="Only these sections."
+    "--only", "sections", multiple=True, type=Named("metric"), help="Only these sections."
 )
 @click.option(
     "--prompt-count", type=click.IntRange(1), default=200, show_default=True, help="Of each group."

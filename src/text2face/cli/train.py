@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from text2face.cli.names import Named
 from text2face.cli.options import Command, refuse
 
-PRESETS = ("compact", "flow", "diffusion", "cvae", "cvae-w+", "cvae-double-w", "cvae-latent")
 _PATH = click.Path(path_type=Path)
 _OF_SAMPLERS = (
     "preset_name", "generator", "encoder", "folder", "changes", "settings", "resume", "texts",
@@ -59,9 +59,7 @@ def pairs(**options: Any) -> None:
     "--task", type=click.Choice(["sampler", "inversion"]), default="sampler", show_default=True
 )
 @click.option("--model", help="Of an inversion: a folder or hub id.  [default: bundled]")
-@click.option(
-    "--preset", "preset_name", type=click.Choice(PRESETS), default="flow", show_default=True
-)
+@click.option("--preset", "preset_name", type=Named("preset"), default="flow", show_default=True)
 @click.option("--generator", help="A file, folder, hub id or known name.  [default: bundled]")
 @click.option("--encoder", help="A folder, hub id or known name.  [default: bundled]")
 @click.option("--pairs", "folder", type=_PATH, help="Of `text2face pairs`.  [default: OUT/pairs]")

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 
 from text2face.errors import ArgumentError
+from text2face.registry import find, names
 
 if TYPE_CHECKING:
     from text2face.pipeline import TextToFace
 
-__all__ = ["METHODS", "EditMethod", "Subject", "check_method"]
-
-METHODS: Final[Mapping[str, str]] = {
-    "posterior": "text2face.editing.posterior:change",
-    "direction": "text2face.editing.directions:change",
-    "channels": "text2face.editing.channels:change",
-    "optimise": "text2face.editing.optimise:change",
-}
-"""The ways to edit, each with its function."""
+__all__ = ["EditMethod", "Subject", "check_method"]
 
 
 @dataclass(frozen=True)
@@ -57,8 +49,8 @@ def check_method(name: str) -> Callable[..., Tensor]:
     Raises:
         ArgumentError: There is none.
     """
-    if name not in METHODS:
-        raise ArgumentError(f"method is {name!r}, expected one of {', '.join(METHODS)}")
-    module, function = METHODS[name].split(":")
-    method: Callable[..., Tensor] = getattr(import_module(module), function)
+    known = names("edit")
+    if name not in known:
+        raise ArgumentError(f"method is {name!r}, expected one of {', '.join(known)}")
+    method: Callable[..., Tensor] = find("edit", name)
     return method

@@ -20,6 +20,7 @@ from text2face.editing.targets import target
 from text2face.errors import ArgumentError
 from text2face.generators.layers import StyledConv
 from text2face.generators.stylegan2 import Block, StyleGAN2
+from text2face.registry import register
 
 if TYPE_CHECKING:
     from text2face.pipeline import TextToFace
@@ -39,6 +40,7 @@ def style_layers(generator: StyleGAN2) -> list[StyledConv]:
     return layers
 
 
+@register("edit", "channels")
 def change(
     pipe: TextToFace, subject: Subject, *, threshold: float = 0.3, rounds: int = 1
 ) -> Tensor:

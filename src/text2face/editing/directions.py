@@ -18,6 +18,7 @@ from torch import Tensor
 from text2face.editing.base import Subject
 from text2face.editing.targets import Aim, approach
 from text2face.errors import ArgumentError
+from text2face.registry import register
 from text2face.samplers.base import LatentCritic
 from text2face.samplers.conditions import ConditionBank
 
@@ -55,6 +56,7 @@ class LatentPairs:
             )
 
 
+@register("edit", "direction")
 def change(
     pipe: TextToFace, subject: Subject, *, pairs: LatentPairs | None = None, rounds: int = 1
 ) -> Tensor:

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from text2face.editing.base import Subject, check_method
 from text2face.editing.targets import target
 from text2face.errors import ArgumentError
+from text2face.registry import register
 from text2face.settings import check_count
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["change"]
 
 
+@register("edit", "optimise")
 def change(
     pipe: TextToFace,
     subject: Subject,

@@ -14,6 +14,7 @@ from torch import Tensor
 from text2face.editing.base import Subject
 from text2face.editing.targets import ROUNDS, Aim, approach
 from text2face.errors import ArgumentError
+from text2face.registry import register
 
 if TYPE_CHECKING:
     from text2face.pipeline import TextToFace
@@ -37,6 +38,7 @@ class InferringPictures(Protocol):
         ...
 
 
+@register("edit", "posterior")
 def change(pipe: TextToFace, subject: Subject, *, rounds: int = ROUNDS) -> Tensor:
     """The change of w at strength 1, see `EditMethod`.
 

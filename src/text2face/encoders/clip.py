@@ -21,6 +21,7 @@ from text2face.checkpoints.weights import Weights
 from text2face.encoders.preprocessing import Preprocessing
 from text2face.encoders.tokens import TextTokenizer
 from text2face.errors import ArgumentError, CheckpointError, PromptError, quoted
+from text2face.registry import register
 from text2face.storage.folders import CONFIG_NAME, WEIGHTS_NAME, atomic_file, make_folder, read_json
 from text2face.storage.hub import is_hub_id, snapshot
 
@@ -38,6 +39,7 @@ _PATTERNS: Final = ("*.json", "*.txt", "*.model", "model*.safetensors")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 
+@register("encoder", "clip")
 class CLIPEncoder(nn.Module):
     """Any CLIP or SigLIP of transformers (see `TextImageEncoder`).
 

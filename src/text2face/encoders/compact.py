@@ -8,9 +8,7 @@ milliseconds on one CPU thread.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -19,11 +17,9 @@ from torch.nn import functional as F
 from text2face.checks import check_images
 from text2face.convolution import Residual
 from text2face.encoders.vocabulary import PADDING, UNKNOWN, Vocabulary
-from text2face.errors import ArgumentError, CheckpointError, quoted
-from text2face.storage.folders import CONFIG_NAME, make_config, read_config, write_folder
-from text2face.storage.networks import load_network, stored
-
-TYPE: Final = "compact"
+from text2face.errors import ArgumentError, quoted
+from text2face.registry import register
+from text2face.storage.saved import SavedModule
 
 
 @dataclass(frozen=True)
@@ -66,8 +62,12 @@ class CompactConfig:
             )
 
 
-class CompactEncoder(nn.Module):
+@register("encoder", "compact")
+class CompactEncoder(SavedModule):
     """Words or pictures → unit vectors [N, embedding_dim] (see `TextImageEncoder`)."""
+
+    config_class = CompactConfig
+    config: CompactConfig
 
     def __init__(self, config: CompactConfig) -> None:
         """Build an untrained encoder."""
@@ -113,32 +113,6 @@ class CompactEncoder(nn.Module):
     def unknown_words(self, text: str) -> list[str]:
         """The words of `text` that the encoder has never seen, in order, once each."""
         return self.vocabulary.unknown_words(text)
-
-    @classmethod
-    def from_pretrained(cls, folder: str | Path) -> CompactEncoder:
-        """Load an encoder in evaluation mode, its parameters frozen.
-
-        Raises:
-            CheckpointError: The folder holds no such encoder, or a damaged one.
-        """
-        folder = Path(folder)
-        config = _read_compact_config(folder)
-        return load_network(lambda: cls(config), folder)
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write `config.json` and `model.safetensors` (fp16)."""
-        write_folder(Path(folder), {"type": TYPE, **asdict(self.config)}, stored(self))
-
-
-def _read_compact_config(folder: Path) -> CompactConfig:
-    content: dict[str, Any] = read_config(folder)
-    known = {item.name for item in fields(CompactConfig)}
-    if content.pop("type") != TYPE or content.keys() != known:
-        raise CheckpointError(
-            f"wrong configuration: {folder} holds no {TYPE!r} encoder of this version; expected "
-            f"the keys type, {', '.join(sorted(known))}; save it again with save_pretrained"
-        )
-    return make_config(CompactConfig, content, folder / CONFIG_NAME)
 
 
 class TextTower(nn.Module):

@@ -34,8 +34,9 @@ from text2face.evaluation.metrics import (
 from text2face.evaluation.reference import ReferenceImages
 from text2face.evaluation.tasks import Task, count_right, matching, share_right
 from text2face.pipeline import TextToFace, noise
+from text2face.registry import register
 
-__all__ = ["SECTIONS", "Bench", "NotAvailable", "Sizes"]
+__all__ = ["Bench", "NotAvailable", "Sizes"]
 
 _NO_JUDGE: Final = "needs a judge that knows these faces; give --assets"
 _SURE: Final = 0.9
@@ -162,6 +163,7 @@ def features_of(bench: Bench, sight: Sight) -> tuple[str, NDArray[np.float32]]:
     return "the model's own encoder", sight.own
 
 
+@register("metric", "words")
 def measure_words(bench: Bench) -> dict[str, Any]:
     """Does a face show what its prompt says: counted by the judge, scored by encoders."""
     groups: dict[str, dict[str, Any]] = {}
@@ -195,6 +197,7 @@ def measure_words(bench: Bench) -> dict[str, Any]:
     return {"groups": groups, "attributes": attributes, "not available": missing}
 
 
+@register("metric", "distances")
 def measure_distances(bench: Bench) -> dict[str, Any]:
     """Do faces look like the reference pictures: as a set, and each of them."""
     count = bench.sizes.images
@@ -227,6 +230,7 @@ def _mixed(bench: Bench) -> list[Task]:
     return [task for turn in turns for task in turn if task is not None]
 
 
+@register("metric", "diversity")
 def measure_diversity(bench: Bench) -> dict[str, Any]:
     """Do faces of one prompt differ: as far as pictures that fit it do?
 
@@ -279,6 +283,7 @@ def measure_diversity(bench: Bench) -> dict[str, Any]:
     return out
 
 
+@register("metric", "editing")
 def measure_editing(bench: Bench) -> dict[str, Any]:
     """Text + image: does what the words name appear, and does everything else stay?
 
@@ -383,6 +388,7 @@ def _to_image(picture: Any) -> Tensor:
     return pixels.permute(2, 0, 1)[None]
 
 
+@register("metric", "time")
 def measure_time(bench: Bench) -> dict[str, Any]:
     """Milliseconds from words to an image, the model loaded and warm; medians."""
     task = bench.tasks[0]
@@ -401,13 +407,3 @@ def measure_time(bench: Bench) -> dict[str, Any]:
             spent.append(1000 * (time.perf_counter() - began) / size)
         out[f"ms an image, batch {size}"] = float(np.median(spent[1:]))
     return out
-
-
-SECTIONS: Final[Mapping[str, Callable[[Bench], dict[str, Any]]]] = {
-    "words": measure_words,
-    "distances": measure_distances,
-    "diversity": measure_diversity,
-    "editing": measure_editing,
-    "time": measure_time,
-}
-"""What can be measured, in the order of the report."""

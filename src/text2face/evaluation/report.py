@@ -7,13 +7,8 @@ from typing import Any
 
 __all__ = ["markdown", "number", "section", "table"]
 
-_TITLES = {
-    "words": "Words",
-    "distances": "Distances",
-    "diversity": "Diversity",
-    "editing": "Text + image",
-    "time": "Time",
-}
+_TITLES = {"editing": "Text + image"}
+"""Where the title is not the section's name."""
 
 _GROUP_COLUMNS = (
     "accuracy", "score, second encoder", "R-precision, second encoder", "score, own encoder",
@@ -44,7 +39,7 @@ def markdown(results: Mapping[str, Any]) -> str:
     """The report: one heading for each section, and what is not available, with the reason."""
     parts = [f"# Evaluation of {results['model']}\n", _about(results["settings"])]
     for name, entry in results["sections"].items():
-        parts += [f"## {_TITLES[name]}\n", section(name, entry)]
+        parts += [f"## {_TITLES.get(name, name.capitalize())}\n", section(name, entry)]
     if training := results.get("training"):
         parts += ["## Training\n", _plain(training)]
     if missing := results["not available"]:

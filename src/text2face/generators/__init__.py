@@ -1,1 +1,5 @@
 """Latent → image."""
+
+from text2face.generators.function import wrap
+
+__all__ = ["wrap"]

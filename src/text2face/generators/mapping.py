@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from text2face.errors import ArgumentError, CheckpointError, quoted
+from text2face.errors import ArgumentError, quoted
 from text2face.generators.layers import NOISE_MODES, Dense, normalize_second_moment
-from text2face.storage.folders import CONFIG_NAME, make_config, read_config, write_folder
-from text2face.storage.networks import load_network
+from text2face.storage.saved import SavedModule
 
 __all__ = ["GeneratorConfig", "MappedGenerator", "Mapping"]
 
@@ -93,13 +90,9 @@ class Mapping(nn.Module):
             return w
 
 
-class MappedGenerator(nn.Module):
+class MappedGenerator(SavedModule):
     """A generator of a mapping network and a synthesis network: `map`, then `synthesize`."""
 
-    kind: ClassVar[str]
-    """The "type" in `config.json`."""
-    config_class: ClassVar[Any]
-    """The dataclass of its configuration."""
     synthesis_class: ClassVar[Any]
     """Its synthesis network, made from the configuration: w [N, num_ws, w_dim], mode → image."""
 
@@ -115,36 +108,6 @@ class MappedGenerator(nn.Module):
         self.img_channels: int = config.img_channels
         self.mapping = Mapping(config)
         self.synthesis = self.synthesis_class(config)
-
-    @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
-        """Load `config.json` and `model.safetensors` from a folder, in evaluation mode and frozen.
-
-        Raises:
-            CheckpointError: A file is missing, damaged, or of another shape.
-        """
-        folder = Path(folder)
-        fields = read_config(folder)
-        kind = fields["type"]
-        if kind != cls.kind:
-            raise CheckpointError(
-                f"wrong type in {folder}: got {quoted(kind)}, expected {cls.kind!r}"
-            )
-        config = make_config(cls.config_class, fields, folder / CONFIG_NAME)
-        return load_network(lambda: cls(config), folder)
-
-    def save_pretrained(self, folder: str | Path, *, half: bool = True) -> None:
-        """Write `config.json` and `model.safetensors` to a folder.
-
-        Args:
-            folder: Made if it is missing.
-            half: Whether to store numbers as fp16, half the size, or exactly as float32.
-
-        Raises:
-            OutputError: The folder cannot be written.
-        """
-        config: dict[str, Any] = {"type": self.kind, **dataclasses.asdict(self.config)}
-        write_folder(Path(folder), config, self.state_dict(), half=half)
 
     @property
     def mean_latent(self) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from text2face.errors import ArgumentError, quoted
 from text2face.generators.layers import ALL_ROWS, StyledConv, ToRGB, UpsamplingSkip, upsample
 from text2face.generators.mapping import GeneratorConfig, MappedGenerator
+from text2face.registry import register
 
 __all__ = ["StyleGAN2", "StyleGAN2Config"]
 
@@ -204,10 +205,10 @@ class Synthesis(nn.Module):
         return x, images
 
 
+@register("generator", "stylegan2")
 class StyleGAN2(MappedGenerator):
     """A StyleGAN2 generator: `map` z to latents, `synthesize` latents to images."""
 
-    kind = "stylegan2"
     config_class = StyleGAN2Config
     synthesis_class = Synthesis
     config: StyleGAN2Config

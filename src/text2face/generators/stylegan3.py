@@ -15,6 +15,7 @@ from text2face.errors import ArgumentError, quoted
 from text2face.generators.filters import design_lowpass, resample
 from text2face.generators.layers import Dense
 from text2face.generators.mapping import GeneratorConfig, MappedGenerator
+from text2face.registry import register
 
 __all__ = ["Band", "StyleGAN3", "StyleGAN3Config"]
 
@@ -297,6 +298,7 @@ class Synthesis(nn.Module):
             return image
 
 
+@register("generator", "stylegan3")
 class StyleGAN3(MappedGenerator):
     """A StyleGAN3 generator: `map` z to latents, `synthesize` latents to images.
 
@@ -304,7 +306,6 @@ class StyleGAN3(MappedGenerator):
     units of the image, applied to every image.
     """
 
-    kind = "stylegan3"
     config_class = StyleGAN3Config
     synthesis_class = Synthesis
     config: StyleGAN3Config

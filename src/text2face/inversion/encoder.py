@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from text2face.checks import check_images
 from text2face.convolution import Residual, convolution
 from text2face.errors import ArgumentError, quoted
+from text2face.registry import register
 from text2face.storage.saved import SavedModule
 
 __all__ = ["InversionConfig", "InversionEncoder"]
@@ -55,13 +56,13 @@ class InversionConfig:
             raise ArgumentError(f"bad image_size: got {self.image_size}, expected a multiple of 32")
 
 
+@register("inversion", "compact")
 class InversionEncoder(SavedModule):
     """Images → latents (a `LatentEncoder`); `text2face.inversion.training` trains it."""
 
     latent_mean: Tensor
     latent_axes: Tensor
 
-    kind = "compact"
     config_class = InversionConfig
     config: InversionConfig
 

@@ -27,6 +27,7 @@ from text2face.checks import check_images
 from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.generators.base import Generator
 from text2face.generators.layers import Dense
+from text2face.registry import register
 from text2face.storage.saved import SavedModule, stored
 
 __all__ = ["PSPConfig", "PSPEncoder", "load_psp"]
@@ -131,12 +132,12 @@ class _StyleBlock(nn.Module):
         return out
 
 
+@register("inversion", "psp")
 class PSPEncoder(SavedModule):
     """Images → latents (a `LatentEncoder`), as pSp or e4e."""
 
     latent_mean: Tensor
 
-    kind = "psp"
     config_class = PSPConfig
     stored_half = False
     config: PSPConfig

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from text2face.errors import ArgumentError
+from text2face.registry import register
 from text2face.samplers.clip2latent_network import (
     Clip2LatentConfig,
     PriorNetwork,
@@ -31,10 +32,10 @@ from text2face.samplers.saved import SavedSampler
 __all__ = ["Clip2LatentConfig", "Clip2LatentSampler", "cosine_schedule"]
 
 
+@register("sampler", "clip2latent")
 class Clip2LatentSampler(SavedSampler):
     """Draws latents of a StyleGAN for an embedding of CLIP ViT-B/32 (a `LatentSampler`)."""
 
-    kind = "clip2latent"
     config_class = Clip2LatentConfig
     stored_half = False  # a schedule in half precision is another one
     config: Clip2LatentConfig

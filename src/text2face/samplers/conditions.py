@@ -19,7 +19,7 @@ up twice in four faces.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -28,9 +28,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2face.errors import ArgumentError
+from text2face.errors import ArgumentError, quoted
+from text2face.registry import find, names, register
 
-__all__ = ["STEPS", "ConditionBank", "check_condition", "make_condition"]
+__all__ = ["ConditionBank", "ConditionState", "check_condition", "make_condition"]
 
 NOISE_SCALE: Final = 0.5
 NEIGHBOURS: Final = 50
@@ -66,7 +67,7 @@ class ConditionBank:
 
 
 @dataclass(frozen=True)
-class _State:
+class ConditionState:
     """What the steps hand on."""
 
     text: Tensor
@@ -78,9 +79,6 @@ class _State:
     bank: ConditionBank | None
 
 
-_Step = Callable[[_State, Sequence[np.random.RandomState]], _State]
-
-
 def check_condition(name: str) -> tuple[str, ...]:
     """Split a recipe into its steps.
 
@@ -88,10 +86,11 @@ def check_condition(name: str) -> tuple[str, ...]:
         ArgumentError: It names a step that there is not.
     """
     steps = tuple(step.strip() for step in name.split("+"))
-    if unknown := [step for step in steps if step not in STEPS]:
+    known = names("condition")
+    if unknown := [step for step in steps if step not in known]:
         raise ArgumentError(
-            f"unknown condition {unknown[0]!r} in {name!r}, expected one or more of "
-            f"{', '.join(STEPS)}, joined by +"
+            f"unknown condition {quoted(unknown[0])} in {quoted(name)}, expected one or more of "
+            f"{', '.join(known)}, joined by +"
         )
     return steps
 
@@ -136,9 +135,11 @@ def make_condition(
     # The second word keeps these draws apart from z, which is drawn from the seed alone.
     randoms = [np.random.RandomState([seed, 1]) for seed in seeds]
     randoms = [random for random in randoms for _ in range(draws)]
-    state = _State(text, text, _points(seeds, draws), None if bank is None else bank.to(text))
+    state = ConditionState(
+        text, text, _points(seeds, draws), None if bank is None else bank.to(text)
+    )
     for step in steps:
-        state = STEPS[step](state, randoms)
+        state = find("condition", step)(state, randoms)
     return F.normalize(state.condition, dim=1)
 
 
@@ -157,30 +158,34 @@ def _points(seeds: Sequence[int], draws: int) -> Tensor:
     )
 
 
-def _bank(state: _State) -> ConditionBank:
+def _bank(state: ConditionState) -> ConditionBank:
     if state.bank is None:
         raise ArgumentError("this condition needs a bank of image embeddings")
     return state.bank
 
 
-def _text(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
+@register("condition", "text")
+def _text(state: ConditionState, randoms: Sequence[np.random.RandomState]) -> ConditionState:
     return state
 
 
-def _shift(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
+@register("condition", "shift")
+def _shift(state: ConditionState, randoms: Sequence[np.random.RandomState]) -> ConditionState:
     bank = _bank(state)
     shifted = F.normalize(state.condition - bank.text_mean + bank.image_mean, dim=1)
     return replace(state, text=shifted, condition=shifted)
 
 
-def _noise(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
+@register("condition", "noise")
+def _noise(state: ConditionState, randoms: Sequence[np.random.RandomState]) -> ConditionState:
     drawn = np.stack([random.randn(state.condition.shape[1]) for random in randoms])
     direction = F.normalize(torch.from_numpy(drawn).to(state.condition), dim=1)
     noisy = F.normalize(state.condition + NOISE_SCALE * direction, dim=1)
     return replace(state, condition=noisy)
 
 
-def _neighbours(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
+@register("condition", "neighbours")
+def _neighbours(state: ConditionState, randoms: Sequence[np.random.RandomState]) -> ConditionState:
     bank = _bank(state)
     count = min(NEIGHBOURS, len(bank.embeddings))
     nearest = (state.condition @ bank.embeddings.T).topk(count, dim=1).indices
@@ -203,7 +208,8 @@ def _farthest_points(points: Tensor, count: int, first: int) -> list[int]:
     return chosen
 
 
-def _project(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
+@register("condition", "project")
+def _project(state: ConditionState, randoms: Sequence[np.random.RandomState]) -> ConditionState:
     bank = _bank(state)
     mean = _nearness(state.condition, bank) @ bank.embeddings
     return replace(state, condition=F.normalize(mean, dim=1))
@@ -214,7 +220,8 @@ def _nearness(condition: Tensor, bank: ConditionBank) -> Tensor:
     return (condition @ bank.embeddings.T / TEMPERATURE).softmax(dim=1)
 
 
-def _draw(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
+@register("condition", "draw")
+def _draw(state: ConditionState, randoms: Sequence[np.random.RandomState]) -> ConditionState:
     bank = _bank(state)
     # On the CPU, in float64, which not every device has: all draw the same.
     shares = _limited(_nearness(state.condition, bank).cpu().double()).cumsum(dim=1)
@@ -237,7 +244,8 @@ def _limited(shares: Tensor) -> Tensor:
     return shares
 
 
-def _pull(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
+@register("condition", "pull")
+def _pull(state: ConditionState, randoms: Sequence[np.random.RandomState]) -> ConditionState:
     """Turn the condition in the plane of condition and text until cos(condition, text) suffices."""
     bank = _bank(state)
     rank = min(PULL_RANK, len(bank.embeddings))
@@ -247,14 +255,3 @@ def _pull(state: _State, randoms: Sequence[np.random.RandomState]) -> _State:
     across = F.normalize(condition - cosine * state.text, dim=1)
     turned = wanted * state.text + (1 - wanted.square()).clamp(min=0).sqrt() * across
     return replace(state, condition=torch.where(cosine < wanted, turned, condition))
-
-
-STEPS: Final[dict[str, _Step]] = {
-    "text": _text,
-    "shift": _shift,
-    "noise": _noise,
-    "neighbours": _neighbours,
-    "project": _project,
-    "draw": _draw,
-    "pull": _pull,
-}

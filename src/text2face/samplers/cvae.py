@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from text2face.errors import ArgumentError
+from text2face.registry import register
 from text2face.samplers.layers import EqualizedLinear, ModulatedBlock, pixel_norm
 from text2face.samplers.standard import StandardSampler, check_shape
 
@@ -151,6 +152,7 @@ class LatentPosterior(nn.Module):
         return mean, log_variance.clamp(-12, 4)
 
 
+@register("sampler", "cvae")
 class CVAESampler(StandardSampler):
     """Draws latents that look like a given image embedding: p(w | e) = ∫ p(w | z, e) N(z) dz.
 
@@ -159,7 +161,6 @@ class CVAESampler(StandardSampler):
     `LatentSampler`; `text2face.training` trains it.
     """
 
-    kind = "cvae"
     config_class = CVAESamplerConfig
     config: CVAESamplerConfig
 

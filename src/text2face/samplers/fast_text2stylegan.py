@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from text2face.checks import check_images
 from text2face.errors import ArgumentError
+from text2face.registry import register
 from text2face.samplers.layers import EqualizedLinear, pixel_norm
 from text2face.samplers.saved import SavedSampler
 
@@ -181,10 +182,10 @@ class _Posterior(nn.Module):
         return self.mean(hidden), self.log_variance(hidden)
 
 
+@register("sampler", "fast-text2stylegan")
 class FastText2StyleGANSampler(SavedSampler):
     """Draws latents of a StyleGAN2 for an embedding of CLIP ViT-B/16 (a `LatentSampler`)."""
 
-    kind = "fast-text2stylegan"
     config_class = FastText2StyleGANConfig
     config: FastText2StyleGANConfig
     latent_mean: Tensor

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from text2face.errors import ArgumentError
+from text2face.registry import register
 from text2face.samplers.layers import EqualizedLinear, ModulatedBlock
 from text2face.samplers.standard import StandardSampler, check_shape
 
@@ -113,10 +114,10 @@ class _Network(nn.Module):
         return out
 
 
+@register("sampler", "flow")
 class FlowSampler(StandardSampler):
     """Draws latents that look like a given image embedding, in a few steps (a `LatentSampler`)."""
 
-    kind = "flow"
     config_class = FlowSamplerConfig
     config: FlowSamplerConfig
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from text2face.samplers.conditions import STEPS
+from text2face.registry import names
 from text2face.settings import Option, PipelineConfig, Settings, options
 
 __all__ = ["read_controls", "setting_controls", "show_settings"]
@@ -52,8 +52,8 @@ def _control(option: Option, config: PipelineConfig) -> Any:
         "elem_id": f"setting-{option.name}",
     }
     if option.name == "condition":
-        names = list(dict.fromkeys([default, *STEPS]))
-        return gr.Dropdown(names, value=default, allow_custom_value=True, **named)
+        known = list(dict.fromkeys([default, *names("condition")]))
+        return gr.Dropdown(known, value=default, allow_custom_value=True, **named)
     if option.choices:
         return gr.Dropdown(list(option.choices), value=default, **named)
     if option.kind is bool:

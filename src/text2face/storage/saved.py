@@ -48,11 +48,18 @@ class SavedModule(nn.Module):
         config = make_config(cls.config_class, content, folder / CONFIG_NAME)
         return load_network(lambda: cls(config), folder)
 
-    def save_pretrained(self, folder: str | Path) -> None:
+    def save_pretrained(self, folder: str | Path, *, half: bool | None = None) -> None:
         """Write `config.json` and `model.safetensors`.
+
+        Args:
+            folder: Made if it is missing.
+            half: Whether to store numbers as fp16, half the size, or exactly as they are; None =
+                as the class does.
 
         Raises:
             OutputError: The folder cannot be written.
         """
         config = {"type": self.kind, **dataclasses.asdict(self.config)}
-        write_folder(Path(folder), config, stored(self), half=self.stored_half)
+        write_folder(
+            Path(folder), config, stored(self), half=self.stored_half if half is None else half
+        )

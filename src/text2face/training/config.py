@@ -8,16 +8,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from text2face import registry
 from text2face.checks import check_count, check_number
 from text2face.errors import ArgumentError, quoted
 from text2face.training.pseudo_text import PseudoTextConfig, make_pseudo_text
 
 __all__ = ["PRESETS", "TrainingConfig", "preset"]
-
-_ONE_OF: Final = (
-    ("objective", ("bound", "outline", "images", "flow")),
-    ("schedule", ("one-cycle", "constant")),
-)
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,7 @@ class TrainingConfig:
     `minutes` the rate follows the clock, and it cannot.
     """
 
-    objective: Literal["bound", "outline", "images", "flow"] = "bound"
+    objective: str = "bound"
     """"bound": CVAE on latents, evidence bound with the best variance; "outline": CVAE on latents,
     summed square error + β·KL; "images": the paper's CVAE through generator and encoder; "flow":
     flow matching or diffusion."""
@@ -109,7 +105,8 @@ class TrainingConfig:
         object.__setattr__(self, "shape", MappingProxyType(dict(self.shape)))
         if isinstance(self.pseudo_text, Mapping):
             object.__setattr__(self, "pseudo_text", make_pseudo_text(self.pseudo_text))
-        for name, allowed in _ONE_OF:
+        named = {"objective": registry.names("objective"), "schedule": ("one-cycle", "constant")}
+        for name, allowed in named.items():
             value = getattr(self, name)
             if not isinstance(value, str) or value not in allowed:
                 raise ArgumentError(
@@ -234,20 +231,24 @@ PRESETS: Final[Mapping[str, TrainingConfig]] = MappingProxyType(
 )
 """Trainings by name: ours ("compact", "flow"), and the rivals as they were published: the paper's
 three CVAEs, the outline in latent space, and a diffusion prior in the manner of clip2latent."""
+for _name, _preset in PRESETS.items():
+    registry.register("preset", _name)(_preset)
 
 
 def preset(name: str, **changes: Any) -> TrainingConfig:
     """A preset, with changes.
 
     Args:
-        name: One of `PRESETS`.
+        name: One of `PRESETS`, or one that a plugin has registered.
         changes: Fields of `TrainingConfig`; `shape` is merged with the preset's.
 
     Raises:
         ArgumentError: There is no such preset or field, or a value is out of range.
     """
-    if name not in PRESETS:
-        raise ArgumentError(f"no preset {name!r}; expected one of {', '.join(PRESETS)}")
+    presets = registry.names("preset")
+    if name not in presets:
+        raise ArgumentError(f"no preset {name!r}; expected one of {', '.join(presets)}")
+    chosen: TrainingConfig = registry.find("preset", name)
     known = {f.name for f in dataclasses.fields(TrainingConfig)}
     if unknown := sorted(changes.keys() - known):
         raise ArgumentError(
@@ -255,5 +256,5 @@ def preset(name: str, **changes: Any) -> TrainingConfig:
         )
     shape = changes.get("shape", {})
     if isinstance(shape, Mapping):
-        changes["shape"] = {**PRESETS[name].shape, **shape}
-    return dataclasses.replace(PRESETS[name], **changes)
+        changes["shape"] = {**chosen.shape, **shape}
+    return dataclasses.replace(chosen, **changes)

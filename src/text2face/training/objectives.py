@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,11 @@ from torch.nn import functional as F
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError
 from text2face.generators.base import Generator
+from text2face.registry import find, register
 from text2face.samplers.cvae import CVAESampler
 from text2face.samplers.fast_text2stylegan import FastText2StyleGANSampler
 from text2face.samplers.flow import FlowSampler
+from text2face.samplers.saved import SavedSampler
 from text2face.samplers.standard import StandardSampler
 from text2face.training.config import TrainingConfig
 from text2face.training.distributed import global_mean, mean_across
@@ -134,6 +136,9 @@ def energy_score(target: Tensor, drawn: Tensor, twin: Tensor) -> Tensor:
 class Objective(nn.Module):
     """A sampler, and the loss that trains it."""
 
+    sampler_class: ClassVar[type[SavedSampler]]
+    """What it trains."""
+
     def __init__(
         self, sampler: nn.Module, config: TrainingConfig, pool: Tensor, frozen: Frozen
     ) -> None:
@@ -243,9 +248,11 @@ class LatentObjective(Objective):
         return 1 - F.cosine_similarity(encoder.encode_image(images).float(), text).mean()
 
 
+@register("objective", "bound")
 class BoundObjective(LatentObjective):
     """The CVAE by its evidence bound."""
 
+    sampler_class = CVAESampler
     sampler: CVAESampler
 
     def fit(self, target: Tensor, condition: Tensor, draws: Draws) -> Loss:
@@ -267,6 +274,7 @@ class BoundObjective(LatentObjective):
         return self.sampler.decode(z, condition[some])
 
 
+@register("objective", "outline")
 class OutlineObjective(BoundObjective):
     """The CVAE by summed square error + β·KL, the published outline in latent space."""
 
@@ -278,9 +286,11 @@ class OutlineObjective(BoundObjective):
         return error + self.config.kl * nats, {"error": error / target.shape[1], "kl": nats}
 
 
+@register("objective", "flow")
 class FlowObjective(LatentObjective):
     """Flow matching, or denoising, with the condition left out at times."""
 
+    sampler_class = FlowSampler
     sampler: FlowSampler
 
     def fit(self, target: Tensor, condition: Tensor, draws: Draws) -> Loss:
@@ -299,9 +309,11 @@ class FlowObjective(LatentObjective):
         return self.sampler.follow(z, condition[some], self.sampler.config.steps)
 
 
+@register("objective", "images")
 class ImageObjective(Objective):
     """The paper's: image posterior, and losses on what generator and encoder make of w."""
 
+    sampler_class = FastText2StyleGANSampler
     sampler: FastText2StyleGANSampler
 
     def __init__(
@@ -364,17 +376,9 @@ def _resize(images: Tensor, side: int) -> Tensor:
     return F.interpolate(images, (side, side), mode="bilinear", antialias=True)
 
 
-_CLASSES: Final[dict[str, Any]] = {
-    "bound": BoundObjective,
-    "outline": OutlineObjective,
-    "images": ImageObjective,
-    "flow": FlowObjective,
-}
-
-
 def make_objective(
     sampler: nn.Module, config: TrainingConfig, pool: Tensor, frozen: Frozen | None = None
 ) -> Objective:
     """The objective that a config names; arguments as for `Objective`."""
-    made = _CLASSES[config.objective](sampler, config, pool, frozen or Frozen())
+    made = find("objective", config.objective)(sampler, config, pool, frozen or Frozen())
     return cast("Objective", made)

@@ -8,12 +8,11 @@ from typing import Any, Final, cast
 import torch
 from torch import nn
 
+from text2face import registry
 from text2face.errors import ArgumentError
 from text2face.generators.base import Generator
 from text2face.generators.mapping import MappedGenerator
-from text2face.samplers.cvae import CVAESampler
 from text2face.samplers.fast_text2stylegan import FastText2StyleGANSampler
-from text2face.samplers.flow import FlowSampler
 from text2face.samplers.saved import SavedSampler
 from text2face.samplers.standard import StandardSampler
 from text2face.training.config import TrainingConfig
@@ -21,12 +20,6 @@ from text2face.training.pairs import Pairs
 
 __all__ = ["make_sampler"]
 
-_CLASSES: Final[dict[str, Any]] = {
-    "bound": CVAESampler,
-    "outline": CVAESampler,
-    "images": FastText2StyleGANSampler,
-    "flow": FlowSampler,
-}
 _PICTURE: Final = 256
 """The paper's side of the posterior's pictures, where the generator's are not smaller."""
 
@@ -45,7 +38,7 @@ def make_sampler(
     Raises:
         ArgumentError: The shape does not fit the pairs or the generator, or has unknown fields.
     """
-    made = _CLASSES[config.objective]
+    made: Any = registry.find("objective", config.objective).sampler_class
     shape = {**_sizes(config, pairs, generator), **config.shape}
     known = {f.name for f in dataclasses.fields(made.config_class)}
     if unknown := sorted(shape.keys() - known):

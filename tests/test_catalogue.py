@@ -12,6 +12,7 @@ import pytest
 from text2face import catalogue, load_generator
 from text2face.catalogue import MODELS, Model
 from text2face.errors import ArgumentError, CheckpointError
+from text2face.named import PIPELINES
 
 Run = Callable[..., int]
 Capture = pytest.CaptureFixture[str]
@@ -108,13 +109,13 @@ def test_a_hub_model_is_fetched_and_its_weights_are_pinned(
         return str(tmp_path)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
-    model = catalogue.find("clip-vit-b-32")
+    model = catalogue.find("clip-vit-b-16")
     assert catalogue.cached(model) is None
     with pytest.raises(CheckpointError, match=r"has no pytorch_model\.bin any more"):
         catalogue.download(model)
     (tmp_path / "pytorch_model.bin").write_bytes(b"weights")
     assert catalogue.download(model) == catalogue.cached(model) == tmp_path
-    assert set(asked) == {("openai/clip-vit-base-patch32", "main")}
+    assert set(asked) == {("openai/clip-vit-base-patch16", "main")}
     (tmp_path / "pytorch_model.bin").write_bytes(b"others")
     with pytest.raises(CheckpointError, match="not the file that was first downloaded"):
         catalogue.download(model)
@@ -138,8 +139,10 @@ def test_a_generator_of_the_registry_is_loaded_by_its_name(cache: Path) -> None:
 def test_list_and_info(run: Run, capsys: Capture, tiny: Model) -> None:
     assert run("models", "list") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(MODELS)
-    assert lines[0].split()[:4] == ["stylegan2-ffhq-1024", "generator", "382", "MB"]
+    assert len(lines) == len(PIPELINES) + len(MODELS)
+    assert lines[0].split()[:4] == ["clip2latent-ffhq", "pipeline", "1,378", "MB"]
+    generator = next(line for line in lines if line.startswith("stylegan2-ffhq-1024 "))
+    assert generator.split()[:4] == ["stylegan2-ffhq-1024", "generator", "382", "MB"]
     assert run("models", "list", "--kind", "encoder", "--json") == 0
     facts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert facts[0]["source"] == "openai/clip-vit-base-patch32"

@@ -14,7 +14,17 @@ from typing import Final, Literal
 
 from text2face.errors import ArgumentError, CheckpointError
 
-__all__ = ["MODELS", "Model", "cache_folder", "cached", "download", "downloaded", "find", "path_of"]
+__all__ = [
+    "MODELS",
+    "Model",
+    "cache_folder",
+    "cached",
+    "checked",
+    "download",
+    "downloaded",
+    "find",
+    "path_of",
+]
 
 _NVIDIA: Final = (
     "NVIDIA Source Code License: non-commercial use only, for research or evaluation "
@@ -22,6 +32,7 @@ _NVIDIA: Final = (
 )
 _NGC: Final = "https://api.ngc.nvidia.com/v2/models/nvidia/research"
 _OPENAI: Final = "MIT (https://github.com/openai/CLIP/blob/main/LICENSE)"
+_CLIP2LATENT: Final = "MIT (https://huggingface.co/lambdalabs/clip2latent)"
 _GOOGLE: Final = "Apache-2.0 (the model card on the hub)"
 
 
@@ -49,6 +60,8 @@ class Model:
     """The checksum that the source gives; "" = none, the first download is trusted."""
     note: str = ""
     """What else there is to know before a download."""
+    answered: str = "nobody has seen this address answer; it is written down from public pages"
+    """When the source last answered, and to whom."""
 
     @property
     def is_on_hub(self) -> bool:
@@ -81,7 +94,9 @@ def _stylegan3(variant: str, data: str, size: int, about: str) -> Model:
     )
 
 
-def _clip(name: str, hub_id: str, about: str, file: str, megabytes: int | None) -> Model:
+def _clip(
+    name: str, hub_id: str, about: str, file: str, megabytes: int | None, sha256: str = ""
+) -> Model:
     return Model(
         name=name,
         kind="encoder",
@@ -91,6 +106,7 @@ def _clip(name: str, hub_id: str, about: str, file: str, megabytes: int | None) 
         file=file,
         revision="main",
         size=megabytes and megabytes * 10**6,
+        sha256=sha256,
     )
 
 
@@ -146,6 +162,7 @@ _ALL: Final = (
         "CLIP ViT-B/32, 512 dimensions, images of 224×224",
         "pytorch_model.bin",
         605,
+        "a63082132ba4f97a80bea76823f544493bffa8082296d62d71581a4feff1576f",
     ),
     _clip(
         "clip-vit-b-16",
@@ -184,17 +201,42 @@ _ALL: Final = (
             f"NVIDIA's: {_NVIDIA}"
         ),
         source="https://github.com/duxiaodan/Fast_text2StyleGAN",
-        note="the page links to a shared drive; pass the path of the .pt file as --model",
+        note="the page links to a shared drive; or pass the path of the .pt file as --model",
     ),
     Model(
         name="clip2latent",
         kind="sampler",
         about="clip2latent (arXiv 2210.02347): a diffusion prior for stylegan2-ffhq-1024",
-        licence="MIT (https://huggingface.co/lambdalabs/clip2latent)",
+        licence=_CLIP2LATENT,
         source="lambdalabs/clip2latent",
         file="ffhq-sg2-510.ckpt",
         revision="main",
-        note="a prior alone; its generator is stylegan2-ffhq-1024, its encoder clip-vit-b-32",
+        size=390_606_755,
+        sha256="126afd0477ab874921064cf8717308d3f715c80d0e25e2b966fd7e9a1746d71d",
+        note="a prior alone; the pipeline is clip2latent-ffhq",
+    ),
+    Model(
+        name="clip2latent-landscapes",
+        kind="sampler",
+        about="clip2latent (arXiv 2210.02347): a diffusion prior for stylegan3-t-lhq-256",
+        licence=_CLIP2LATENT,
+        source="lambdalabs/clip2latent",
+        file="lhq-sg3-410.ckpt",
+        revision="main",
+        size=390_606_755,
+        sha256="740220d88d810c362f1aa575c2d488d48d14fe6c9b5e40712049841efe92d910",
+        note="a prior alone; the pipeline is clip2latent-lhq",
+    ),
+    Model(
+        name="stylegan3-t-lhq-256",
+        kind="generator",
+        about="StyleGAN3-T, landscapes of LHQ, 256×256",
+        licence="MIT (https://huggingface.co/justinpinkney/stylegan3-t-lhq-256)",
+        source="justinpinkney/stylegan3-t-lhq-256",
+        file="lhq-256-stylegan3-t-25Mimg.pkl",
+        revision="main",
+        size=343_475_703,
+        sha256="cdf396b1e68a7da77faa292b3360e97bab42d12f0817016616a2146b8ed4a10a",
     ),
 )
 
@@ -235,7 +277,29 @@ def cached(model: Model) -> Path | None:
         except CheckpointError:
             return None
     path = path_of(model)
-    return path if model.file and path.is_file() else None
+    if not model.file:  # fetched by hand
+        found = sorted(path.glob("*.pt"))
+        return found[0] if len(found) == 1 else None
+    return path if path.is_file() else None
+
+
+def checked(model: Model) -> tuple[Path, str] | None:
+    """The file of a model, or its hub folder, and the SHA-256 of its weights; None if not here.
+
+    A hub folder counts once it was downloaded as a whole by `download`. The weights are read again
+    only if they have changed since they were last held against their pin.
+
+    Raises:
+        CheckpointError: They are not the ones that were pinned.
+    """
+    from text2face.storage import download
+
+    found = cached(model)
+    if found is None or (model.is_on_hub and not download.is_pinned(path_of(model))):
+        return None
+    weights = found / model.file if model.is_on_hub else found
+    name = path_of(model) if model.file else None
+    return found, download.pin(weights, name, sha256=model.sha256, quick=True)
 
 
 def downloaded(name: str) -> Path:
@@ -276,12 +340,12 @@ def download(model: Model, *, offline: bool = False, progress: bool = False) -> 
 
     if not model.file:
         raise CheckpointError(
-            f"{model.name} has no stable address; fetch it by hand from {model.source}; "
-            f"{model.note}"
+            f"{model.name} has no stable address; fetch it by hand from {model.source} and put it "
+            f"into {path_of(model)}; {model.note}"
         )
     if model.is_on_hub:
-        folder = _from_hub(model, offline=offline)
-        download.pin(folder / model.file, path_of(model))
+        folder = _from_hub(model, offline=offline, progress=progress)
+        download.pin(folder / model.file, path_of(model), sha256=model.sha256)
         return folder
     path = path_of(model)
     if offline and not path.is_file():
@@ -293,15 +357,18 @@ def download(model: Model, *, offline: bool = False, progress: bool = False) -> 
     return path
 
 
-def _from_hub(model: Model, *, offline: bool) -> Path:
+def _from_hub(model: Model, *, offline: bool, progress: bool = False) -> Path:
     from text2face.storage.hub import snapshot
 
     patterns = ("*.json", "*.txt", "*.model", "*.yaml", model.file)
-    folder = snapshot(model.source, patterns, revision=model.revision, offline=offline)
+    folder = snapshot(
+        model.source, patterns, revision=model.revision, offline=offline, progress=progress
+    )
     if not (folder / model.file).is_file():
         raise CheckpointError(
             f"{model.name} lacks {model.file} in {folder}; download it without --offline"
             if offline
-            else f"{model.source} has no {model.file} any more; give a folder that has"
+            else f"{model.source} has no {model.file} any more, or cannot be reached; check the "
+            "network, or give a folder that has it"
         )
     return folder

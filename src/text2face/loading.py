@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from pathlib import Path
 from typing import Any, Final, Protocol, Self, cast, runtime_checkable
@@ -55,9 +56,17 @@ def find_model(source: str | Path | None) -> Path:
     if isinstance(source, str) and is_hub_id(source):
         return snapshot(source, _PATTERNS, expected="a folder that holds pipeline.json")
     raise CheckpointError(
-        f"no model folder {source}; expected a folder that holds pipeline.json, or a hub id such "
-        "as owner/name; check the path"
+        f"no model folder {source}; expected a folder that holds pipeline.json, a hub id such as "
+        f"owner/name, or a name such as clip2latent-ffhq; {_hint(source)}"
     )
+
+
+def _hint(source: object) -> str:
+    """What the user may have meant."""
+    from text2face.named import PIPELINES
+
+    near = difflib.get_close_matches(str(source), PIPELINES, n=1)
+    return f"did you mean {near[0]}?" if near else "check the path, or see `text2face models list`"
 
 
 def load_component(kind: str, folder: Path) -> Any:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face import loading, prompts
+from text2face import loading, named, prompts
 from text2face.editing import operations
 from text2face.editing.axes import LatentAxes, latent_axes
 from text2face.encoders.base import TextImageEncoder
@@ -104,19 +104,33 @@ class TextToFace:
 
     @classmethod
     def from_pretrained(
-        cls, source: str | Path | None = None, *, encoder: TextImageEncoder | None = None
+        cls,
+        source: str | Path | None = None,
+        *,
+        encoder: TextImageEncoder | None = None,
+        accept_licence: bool = False,
     ) -> Self:
         """Load a model.
 
         Args:
-            source: A folder; a hub id such as "owner/name"; the official checkpoint file of Fast
-                text2StyleGAN; or None for the model that comes with the package.
+            source: A folder; a hub id such as "owner/name"; the name of a published pipeline, such
+                as "clip2latent-ffhq"; the official checkpoint file of Fast text2StyleGAN; or None
+                for the model that comes with the package.
             encoder: Take this encoder instead of the model's own, which is then not loaded.
+            accept_licence: The licences of a published pipeline are known and accepted; once is
+                enough.
 
         Raises:
-            CheckpointError: It is missing, damaged or out of reach.
+            CheckpointError: It is missing, damaged or out of reach, or its licences were not
+                accepted.
         """
         inverter = None
+        if isinstance(source, str) and named.is_named(source):
+            parts = named.load(source, encoder=encoder, accept_licence=accept_licence)
+            config = PipelineConfig(**parts.defaults)
+            pipe = cls(parts.encoder, parts.sampler, parts.generator, config=config)
+            pipe.weights = None if encoder else parts.fingerprint
+            return pipe
         if source is not None and Path(source).is_file():
             from text2face.checkpoints import fast_text2stylegan
 

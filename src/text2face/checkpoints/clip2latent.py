@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,14 +12,14 @@ from torch import Tensor
 
 from text2face.checkpoints.settings import Options, read_yaml
 from text2face.checkpoints.weights import Weights, build
+from text2face.encoders.base import TextImageEncoder, usual_length
 from text2face.errors import ArgumentError, CheckpointError, quoted
+from text2face.samplers.base import LatentSampler
 from text2face.samplers.clip2latent import Clip2LatentConfig, Clip2LatentSampler
 from text2face.samplers.clip2latent_network import default_skip
 
-__all__ = ["DEFAULTS", "ENCODER", "find_clip2latent", "load_clip2latent"]
+__all__ = ["DEFAULTS", "find_clip2latent", "fit_length", "load_clip2latent"]
 
-ENCODER: Final = "openai/clip-vit-base-patch32"
-"""The encoder of the published priors."""
 DEFAULTS: Final[Mapping[str, Any]] = {
     "name": "clip2latent",
     "truncation": 1.0,
@@ -142,6 +143,12 @@ def load_clip2latent(
     _check(options, sizes)
     made, tensors = _convert(weights, options, sizes)
     return build(lambda: Clip2LatentSampler(made), tensors, source)
+
+
+def fit_length(sampler: LatentSampler, encoder: TextImageEncoder) -> None:
+    """Let a prior's `sample` give conditions the usual length of an encoder's embeddings."""
+    if isinstance(sampler, Clip2LatentSampler):
+        sampler.config = replace(sampler.config, embedding_norm=usual_length(encoder))
 
 
 def _sizes(weights: Weights) -> dict[str, int]:

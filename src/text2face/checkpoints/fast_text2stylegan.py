@@ -14,7 +14,7 @@ from text2face.checkpoints.files import read_checkpoint
 from text2face.checkpoints.pickles import Record
 from text2face.checkpoints.rosinality import load_rosinality
 from text2face.checkpoints.weights import Weights, build
-from text2face.encoders.base import TextImageEncoder
+from text2face.encoders.base import TextImageEncoder, usual_length
 from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.generators.base import Generator
 from text2face.loading import load_encoder
@@ -35,12 +35,6 @@ DEFAULTS: Final[Mapping[str, Any]] = {
 _PREFIX: Final = "encoder.mapper."
 _UNUSED: Final = ("CLIPMapper.", "priorMapper.")
 """Networks that are in the files and that no image goes through."""
-_FACES: Final = (
-    "a face",
-    "a photo of a young woman with long blonde hair",
-    "an old man with a white beard and glasses",
-    "this person is smiling and wears a hat",
-)
 _POSTERIOR: Final = {
     **{
         f"imageEncoder.{i}.{j}.{part}": f"posterior.image.{3 * i + j}.{part}"
@@ -99,9 +93,7 @@ def load_checkpoint(
         tensors["latent_mean"].zero_()
     encoder = encoder or load_encoder(ENCODER)
     if not options.get("normalize_clip", False):
-        with torch.no_grad():
-            lengths = encoder.encode_text(_FACES).float().norm(dim=1)
-        config["embedding_norm"] = float(lengths.mean())
+        config["embedding_norm"] = usual_length(encoder)
     try:
         made = FastText2StyleGANConfig(**config)
     except ArgumentError as error:

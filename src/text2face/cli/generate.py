@@ -53,7 +53,15 @@ __all__ = ["generate"]
     type=click.Choice(["safetensors", "npz"]),
     help="Also save each latent, w [1, num_ws, w_dim], beside its image.",
 )
-@click.option("--model", help="A folder, hub id or Fast text2StyleGAN file.  [default: bundled]")
+@click.option(
+    "--model",
+    help="A folder, hub id, Fast text2StyleGAN file, or a name such as clip2latent-ffhq.  "
+    "[default: bundled]",
+)
+@click.option(
+    "--accept-licence", is_flag=True, help="Accept the licences of a named model, shown first."
+)
+@click.option("--offline", is_flag=True, help="Do not download a named model.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option(
     "--dtype",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from text2face import prompts, provenance
+from text2face.cli.models import prepare
 from text2face.errors import ArgumentError, CheckpointError, OutputError
 from text2face.prompts import Prompt
 from text2face.provenance import Record
@@ -51,6 +52,8 @@ class Job:
     batch_size: int
     as_json: bool
     quiet: bool
+    accept_licence: bool = False
+    offline: bool = False
     format: str = "png"
     """The kind of image file: "png", "jpeg" or "webp"."""
     c2pa: tuple[Path, Path] | None = None
@@ -143,6 +146,9 @@ class Job:
 
         from text2face.pipeline import TextToFace
 
+        prepare(
+            self.model, accept_licence=self.accept_licence, offline=self.offline, quiet=self.quiet
+        )
         pipe = TextToFace.from_pretrained(self.model)
         pipe.to(self.device, getattr(torch, self.dtype))
         if self.source:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from text2face.cli.models import prepare
 from text2face.errors import ArgumentError
 
 __all__ = ["run"]
@@ -44,6 +45,8 @@ def run(table: Path, given: Mapping[str, Any], options: Mapping[str, Any]) -> No
     rank, processes = world()
     # One thread in each process: their number changes the last bits of an image.
     torch.set_num_threads(1)
+    chosen = {name: options[name] for name in ("accept_licence", "offline", "quiet")}
+    prepare(options["model"], **chosen)
     pipe = TextToFace.from_pretrained(options["model"])
     pipe.to(options["device"], getattr(torch, options["dtype"] or "float32"))
     job = BulkJob(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from text2face.cli.errors import note
+
 if TYPE_CHECKING:
     from text2face.catalogue import Model
+    from text2face.named import NamedPipeline
 
-__all__ = ["models"]
+__all__ = ["models", "prepare"]
 
 
 @click.group()
@@ -22,21 +26,23 @@ def models() -> None:
 @models.command("list")
 @click.option(
     "--kind",
-    type=click.Choice(["detector", "encoder", "generator", "sampler"]),
+    type=click.Choice(["pipeline", "detector", "encoder", "generator", "sampler"]),
     help="Only these.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each model.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each.")
 def list_models(kind: str | None, as_json: bool) -> None:
-    """List the published weights that text2face knows."""
+    """List the published weights that text2face knows, and the pipelines that they make."""
     from text2face.catalogue import MODELS
+    from text2face.named import PIPELINES
 
-    known = [model for model in MODELS.values() if kind in (None, model.kind)]
-    width = max(len(model.name) for model in known)
-    for model in known:
+    known: list[NamedPipeline | Model] = [*PIPELINES.values(), *MODELS.values()]
+    known = [one for one in known if kind in (None, _kind(one))]
+    width = max(len(one.name) for one in known)
+    for one in known:
         if as_json:
-            click.echo(json.dumps(_facts(model)))
+            click.echo(json.dumps(_facts(one)))
         else:
-            click.echo(f"{model.name:{width}}  {model.kind:9}  {_size(model):>7}  {model.about}")
+            click.echo(f"{one.name:{width}}  {_kind(one):9}  {_size(one):>8}  {one.about}")
 
 
 @models.command("info")
@@ -44,14 +50,19 @@ def list_models(kind: str | None, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def model_info(name: str, as_json: bool) -> None:
     """Show the licence, source and size of weights, and whether they are in the cache."""
-    from text2face.catalogue import find
+    from text2face import named
 
-    facts = _facts(find(name))
+    found = named.find(name)
+    facts = _facts(found)
     if as_json:
         click.echo(json.dumps(facts))
-    else:
-        facts["size"] = _size(find(name))
-        click.echo("\n".join(f"{key}: {value}" for key, value in facts.items() if value))
+        return
+    facts["size"] = _size(found)
+    lines = [f"{key}: {value}" for key, value in facts.items() if value and key != "models"]
+    for part in facts.get("models", ()):
+        here = part["cached"] or "not in the cache"
+        lines.append(f"{part['kind']}: {part['name']}; {part['licence']}; {here}")
+    click.echo("\n".join(lines))
 
 
 @models.command("download")
@@ -61,23 +72,62 @@ def model_info(name: str, as_json: bool) -> None:
 def download_models(names: tuple[str, ...], offline: bool, quiet: bool) -> None:
     """Download weights into the cache and print where they are.
 
-    The licence is shown first. A download that was interrupted goes on where it stopped, and a
-    file that is not the one of the first download is refused.
+    The licence is shown first, and who goes on accepts it. A download that was interrupted goes on
+    where it stopped, and a file that is not the one of the first download is refused.
     """
-    from text2face.catalogue import download, find
+    from text2face import named
+    from text2face.catalogue import download
 
-    wanted = [find(name) for name in names]
-    for model in wanted:
-        click.echo(f"{model.name}: {model.licence}", err=True)
-        click.echo(str(download(model, offline=offline, progress=not quiet)))
+    for wanted in [named.find(name) for name in names]:
+        if isinstance(wanted, named.NamedPipeline):
+            places = prepare(wanted.name, accept_licence=True, offline=offline, quiet=quiet)
+            click.echo("\n".join(str(place) for place in places))
+        else:
+            click.echo(f"{wanted.name}: {wanted.licence}", err=True)
+            click.echo(str(download(wanted, offline=offline, progress=not quiet)))
+            named.accept(wanted)
 
 
-def _facts(model: Model) -> dict[str, Any]:
+def prepare(
+    model: str | None, *, accept_licence: bool, offline: bool, quiet: bool = False
+) -> list[Path]:
+    """Download what a named pipeline lacks, after its licences are shown; others are left alone.
+
+    Returns:
+        The files and folders of the pipeline.
+
+    Raises:
+        CheckpointError: A licence is not accepted, or a part cannot be had.
+        OutputError: The cache cannot be written, or has not the room.
+    """
+    from text2face import named
+
+    if not named.is_named(model) or model is None:
+        return []
+    if accept_licence:
+        for part in named.unaccepted(model):
+            click.echo(f"{part.name}: {part.licence}", err=True)
+    places = named.fetch(
+        model, accept_licence=accept_licence, offline=offline, progress=not quiet, tell=note
+    )
+    return [place for place, _ in places.values()]
+
+
+def _facts(one: Model | NamedPipeline) -> dict[str, Any]:
     """All there is to say about published weights."""
     from text2face.catalogue import cached
+    from text2face.named import NamedPipeline
 
-    return {**asdict(model), "cached": str(cached(model) or "") or None}
+    if isinstance(one, NamedPipeline):
+        parts = [_facts(part) for part in one.models]
+        facts = {"name": one.name, "kind": "pipeline", "about": one.about, "size": one.size}
+        return {**facts, "models": parts}
+    return {**asdict(one), "cached": str(cached(one) or "") or None}
 
 
-def _size(model: Model) -> str:
-    return f"{model.size / 1e6:,.0f} MB" if model.size else "?"
+def _kind(one: Model | NamedPipeline) -> str:
+    return getattr(one, "kind", "pipeline")
+
+
+def _size(one: Model | NamedPipeline) -> str:
+    return f"{one.size / 1e6:,.0f} MB" if one.size else "?"

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
+
+__all__ = ["TextImageEncoder", "usual_length"]
+
+_FACES: Final = (
+    "a face",
+    "a photo of a young woman with long blonde hair",
+    "an old man with a white beard and glasses",
+    "this person is smiling and wears a hat",
+)
 
 
 @runtime_checkable
@@ -25,3 +35,9 @@ class TextImageEncoder(Protocol):
     def unknown_words(self, text: str) -> list[str]:
         """The words of `text` that the encoder has never seen, in order, once each."""
         ...
+
+
+@torch.no_grad()
+def usual_length(encoder: TextImageEncoder) -> float:
+    """The mean length of an encoder's text embeddings, over four descriptions of faces."""
+    return float(encoder.encode_text(_FACES).float().norm(dim=1).mean())

@@ -49,15 +49,13 @@ def fetch(url: str, target: Path, *, progress: bool = False, sha256: str = "") -
     make_folder(target.parent)
     try:
         with FileLock(_beside(target, ".lock")):
-            if sha256:
-                _write_pin(target, sha256)
             if target.exists():
-                pin(target)
+                pin(target, sha256=sha256)
                 return
             part = _beside(target, ".part")
             _transfer(url, part, progress)
             try:
-                pin(part, target)
+                pin(part, target, sha256=sha256)
             except CheckpointError:
                 part.unlink()
                 raise
@@ -65,32 +63,59 @@ def fetch(url: str, target: Path, *, progress: bool = False, sha256: str = "") -
             _beside(part, ".etag").unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(cannot_write(target, error)) from None
-    pin(target)
 
 
-def pin(file: Path, name: Path | None = None) -> None:
+def pin(file: Path, name: Path | None = None, *, sha256: str = "", quick: bool = False) -> str:
     """Hold a file against its pin, `NAME.sha256`; the first time, write the pin.
 
     Args:
         file: What to read.
         name: What the pin is called; None = the file itself.
+        sha256: The pin, where it is published.
+        quick: Trust a file that has the size and time of the one that was last held against it.
+
+    Returns:
+        The SHA-256.
 
     Raises:
         CheckpointError: The file is not the one that was pinned.
     """
     name = name or file
+    path, stamp = _beside(name, ".sha256"), _beside(name, ".checked")
+    facts = file.stat()
+    now = f"{facts.st_size} {facts.st_mtime_ns}"
+    expected = sha256 or _read(path).split(" ")[0].strip()
+    if quick and expected and _read(stamp).split() == [*now.split(), expected]:
+        return expected
     with file.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
-    path = _beside(name, ".sha256")
-    if not path.exists():
+    if expected and found != expected:
+        which = "published" if sha256 else "first downloaded"
+        trust = "" if sha256 else f", or {path} to trust it"
+        raise CheckpointError(
+            f"{name.name} is not the file that was {which}: its SHA-256 is {found}, "
+            f"expected {expected}; delete {file.resolve()} to download it again{trust}"
+        )
+    if _read(path).split(" ")[0].strip() != found:
         make_folder(path.parent)
         _write_pin(name, found)
-    expected = path.read_text(encoding="utf-8").split(" ")[0].strip()
-    if found != expected:
-        raise CheckpointError(
-            f"{name.name} is not the file that was first downloaded: its SHA-256 is {found}, "
-            f"expected {expected}; delete {file} to download it again, or {path} to trust it"
-        )
+    if quick:
+        with suppress(OSError):  # a cache that is only read
+            stamp.write_text(f"{now} {found}\n", encoding="utf-8")
+    return found
+
+
+def is_pinned(name: Path) -> bool:
+    """Whether a file of that name was once downloaded as a whole."""
+    return bool(_read(_beside(name, ".sha256")))
+
+
+def _read(path: Path) -> str:
+    """A short file, or "" if there is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _write_pin(name: Path, sha256: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from text2face.errors import CheckpointError
 
@@ -26,6 +26,7 @@ def snapshot(
     revision: str | None = None,
     offline: bool = False,
     expected: str = "a model folder",
+    progress: bool = True,
 ) -> Path:
     """Fetch the files of a hub model that match the patterns, or find them in the cache.
 
@@ -35,6 +36,7 @@ def snapshot(
         revision: A branch, tag or commit; None = the main branch.
         offline: Look in the cache only.
         expected: What the error calls a folder that would do instead.
+        progress: Show bars on stderr.
 
     Returns:
         The folder; its name is the commit.
@@ -44,6 +46,14 @@ def snapshot(
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+    from tqdm import tqdm
+
+    class NoBar(tqdm):  # type: ignore[misc]
+        """No progress."""
+
+        def __init__(self, *args: Any, **options: Any) -> None:
+            options.pop("name", None)  # of the hub's own bars
+            super().__init__(*args, **{**options, "disable": True})
 
     try:
         return Path(
@@ -52,6 +62,7 @@ def snapshot(
                 revision=revision,
                 allow_patterns=list(patterns),
                 local_files_only=offline,
+                tqdm_class=None if progress else NoBar,
             )
         )
     except GatedRepoError:

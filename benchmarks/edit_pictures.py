@@ -14,8 +14,9 @@ import click
 from PIL import Image, ImageDraw, ImageFont
 
 from text2face import TextToFace
+from text2face.editing.records import write_edited
 from text2face.faces import Face
-from text2face.motion import loop_of, write_animation
+from text2face.motion import loop_of
 from text2face.sheet import contact_sheet
 
 PERSON: Final = "a young woman with long brown hair"
@@ -84,7 +85,8 @@ def draw_more(pipe: TextToFace, face: Face, folder: Path) -> None:
     words = ["a", "b", "a, coarse of b", "a, middle of b", "a, fine of b", "like a", "like a"]
     captioned([face, other, *mixed, *varied], words).save(folder / "edit-mix.png")
     steps = [one.image for one in pipe.interpolate(face, other, 16)]
-    write_animation(folder / "edit-motion.webp", loop_of(steps), fps=12)
+    done = [{"interpolated to": other.prompt, "steps": len(steps)}]
+    write_edited(folder / "edit-motion.webp", loop_of(steps), pipe, done)
 
 
 PICTURES: Final[Mapping[str, Callable[[TextToFace, Face, Path], None]]] = {

@@ -29,6 +29,8 @@ class Face:
     seed: int
     score: float
     """The cosine between the embeddings of the image and of the prompt."""
+    notes: tuple[str, ...] = ()
+    """What the user should know about how it came about, a sentence each."""
 
 
 class Output(Sequence[Face]):

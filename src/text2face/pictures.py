@@ -40,6 +40,7 @@ __all__ = [
     "decode_image",
     "find_pictures",
     "image_format",
+    "load_pixels",
     "open_image",
     "read_file",
     "read_picture",
@@ -199,10 +200,27 @@ def decode_image(
 ) -> Image.Image:
     """Decode a picture, see `to_rgb`; the arguments are those of `open_image`.
 
+    Where the file has Content Credentials, `info["c2pa"]` is set.
+
     Raises:
         ArgumentError: As `open_image`.
     """
     image = open_image(content, name, max_pixels=max_pixels, moving=moving)
+    load_pixels(image, name)
+    if content.startswith(b"\x89PNG"):
+        _scale_key(image, depth=content[24])
+    picture = to_rgb(image, name)
+    if b"c2pa" in content:
+        picture.info["c2pa"] = "signed"
+    return picture
+
+
+def load_pixels(image: Image.Image, name: str) -> None:
+    """Decode the pixels of a picture.
+
+    Raises:
+        ArgumentError: They are damaged, or do not fit into the memory.
+    """
     try:
         image.load()
     except BROKEN:
@@ -211,9 +229,6 @@ def decode_image(
         ) from None
     except MemoryError:
         raise _no_memory(name) from None
-    if content.startswith(b"\x89PNG"):
-        _scale_key(image, depth=content[24])
-    return to_rgb(image, name)
 
 
 def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image.Image:

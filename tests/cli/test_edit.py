@@ -4,14 +4,24 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file
 
+from tests.provenance.test_pixels import carried
 from text2face import TextToFace
 
 Run = Callable[..., int]
+
+
+def pixels_of(picture: Path | Image.Image) -> NDArray[np.int64]:
+    if isinstance(picture, Path):
+        with Image.open(picture) as opened:
+            return pixels_of(opened)
+    return np.asarray(picture.convert("RGB")).astype(np.int64)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +55,11 @@ def test_the_largest_face_of_a_photo_is_aligned(
     assert run("encode", photo, "--align", "-o", tmp_path / "face.png") == 0
     assert "2 faces in the picture" in capsys.readouterr().err
     aligned, plain = tmp_path / "face.png", tmp_path / "plain.png"
+    assert run("encode", photo, "-o", plain) == 1
+    assert "300×200, an aligned face is square" in capsys.readouterr().err
+    picture.crop((50, 0, 250, 200)).save(photo)  # square, and not aligned
     assert run("encode", photo, "-o", plain) == 0
+    assert "is little like it" in capsys.readouterr().err
     with Image.open(aligned) as one, Image.open(plain) as other:
         assert one.tobytes() != other.tobytes()
 
@@ -80,6 +94,78 @@ def test_rows_and_moving_pictures_are_written(run: Run, drawn: list[Path], tmp_p
     assert run("sweep", drawn[0], "smiling", "-o", tmp_path / "grid.png", *two) == 0
     with Image.open(tmp_path / "row.png") as image:
         assert image.width > 3 * 128
+
+
+@pytest.mark.parametrize("format", ["png", "jpg", "webp"])
+def test_a_face_that_another_program_changed_is_taken_as_it_is(
+    run: Run,
+    bundled: TextToFace,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    format: str,
+) -> None:
+    from text2face import provenance
+
+    (face,) = bundled.draw(["a woman with red hair"], [3], bundled.settings())
+    whole, changed, out = tmp_path / f"face.{format}", tmp_path / "changed", tmp_path / "out.png"
+    provenance.write(whole, face.image, provenance.describe(bundled, bundled.settings(), face))
+    mirrored = face.image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    changed.write_bytes(carried(whole.read_bytes(), mirrored))
+    options = ("a woman", "--strength", 0, "-o", out, "--overwrite")
+    assert run("edit", whole, *options) == 0
+    assert capsys.readouterr().err == ""
+    assert np.array_equal(pixels_of(out), pixels_of(face.image))
+    assert run("edit", changed, *options) == 0
+    assert "is not what its record draws" in capsys.readouterr().err
+    back = pixels_of(out)
+    assert abs(back - pixels_of(mirrored)).mean() < abs(back - pixels_of(face.image)).mean()
+    # An edited picture keeps its latent, and is not believed either when it was changed.
+    assert run("edit", whole, "old", "-o", out, "--overwrite") == 0
+    edited = out.read_bytes()
+    with Image.open(out) as image:
+        changed.write_bytes(carried(edited, image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)))
+    capsys.readouterr()
+    assert run("encode", changed, "-o", tmp_path / "w.npz") == 0
+    assert "is not what its record draws" in capsys.readouterr().err
+
+
+def test_what_is_no_face_is_told_or_refused(
+    run: Run, drawn: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "no.png", ("-o", tmp_path / "out.png", "--overwrite")
+    random = np.random.RandomState(0)
+    told = {
+        "noise": Image.fromarray(random.randint(0, 256, (128, 128, 3), np.uint8)),
+        "one colour": Image.new("RGB", (200, 200), "skyblue"),
+        "checks": Image.fromarray(np.uint8(np.indices((128, 128)).sum(axis=0) // 16 % 2 * 255)),
+        "a gradient": Image.linear_gradient("L"),
+    }  # fmt: skip
+    for name, picture in told.items():
+        picture.save(path)
+        assert run("edit", path, "old", *out) == 0, name
+        assert "is little like it" in capsys.readouterr().err, name
+    for size in ((512, 128), (1, 1), (1, 4000), (31, 31), (128, 150), (4000, 40)):
+        Image.new("RGB", size).save(path)
+        others = (("encode", path), ("sweep", path, "old")) if size == (512, 128) else ()
+        for command in (("edit", path, "old"), *others):
+            assert run(*command, *out) == 1, size
+            said = capsys.readouterr().err
+            assert f"no.png is {size[0]}×{size[1]}" in said
+            assert said.count("\n") == 1
+    with Image.open(drawn[0]) as image:
+        image.convert("RGB").resize((140, 132)).save(path, quality=60)
+    assert run("edit", path, "old", *out) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
+def test_what_moves_passes_its_own_check(
+    run: Run, drawn: list[Path], tmp_path: Path, suffix: str
+) -> None:
+    sweep, move = tmp_path / f"s.{suffix}", tmp_path / f"m.{suffix}"
+    assert run("sweep", drawn[0], "smiling", "-o", sweep, "--steps", 3) == 0
+    assert run("interpolate", *drawn, "-o", move, "--steps", 3) == 0
+    assert run("info", sweep) == run("info", move) == 0
 
 
 def test_bad_requests_end_in_one_line(

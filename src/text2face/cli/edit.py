@@ -235,6 +235,7 @@ def _load(options: Mapping[str, Any]) -> TextToFace:
 def _latent(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Tensor:
     """The latent of a picture, or of a file of latents."""
     from text2face.editing.files import read_latent, read_picture
+    from text2face.editing.finding import find
 
     if path.suffix in (".safetensors", ".npz"):
         return pipe.checked_latents(read_latent(path))
@@ -248,11 +249,14 @@ def _latent(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Tensor:
         from text2face.inversion.align import align_photo
         from text2face.inversion.landmarks import YuNet
 
-        found = align_photo(picture, YuNet(), side)
-        picture = found.picture
-        if found.note:
-            note(f"{path}: {found.note}")
-    latent = pipe.encode(picture)
+        aligned = align_photo(picture, YuNet(), side)
+        picture = aligned.picture
+        if aligned.note:
+            note(f"{path}: {aligned.note}")
+    found = find(pipe, picture, str(path))
+    for line in found.notes:
+        note(line)
+    latent = found.latent
     if options.get("refine"):
         from text2face.editing.operations import refine
 
@@ -309,19 +313,16 @@ def _write_sequence(
     steps: list[dict[str, Any]],
     fps: int,
 ) -> None:
-    from text2face.motion import loop_of, write_animation
-    from text2face.provenance import xmp
+    from text2face.editing.records import write_edited
+    from text2face.motion import loop_of
     from text2face.sheet import contact_sheet
+    from text2face.storage.folders import make_folder
 
     if out.suffix == ".png":
         _write_sheet(pipe, out, contact_sheet(images, len(images)), steps)
         return
-    from text2face.storage.folders import make_folder
-
     make_folder(out.parent)
-    record = json.dumps({"edited": steps})
-    comment = xmp.make(record) if out.suffix == ".webp" else record + xmp.make()
-    write_animation(out, loop_of(images), fps=fps, comment=comment)
+    write_edited(out, loop_of(images), pipe, steps, fps=fps)
 
 
 def _tell(quiet: bool, path: Path) -> None:

@@ -21,13 +21,15 @@ def info(image: Path, as_json: bool) -> None:
     """Show how an image was made, and check that all it says of itself holds.
 
     `generate --from-image` draws it again. The exit code is 1 if something does not hold: the mark
-    of generated images is missing, texts contradict each other, or a C2PA signature is broken.
+    of generated images is missing, texts contradict each other, another program changed the
+    pixels, or a C2PA signature is broken.
     """
     from text2face import provenance
 
     report = provenance.inspect(image)
     about = {
         "digital_source_type": (report.source_type or "").rpartition("/")[2] or None,
+        "pixels": report.pixels,
         "content_credentials": report.credentials,
     }
     for facts in [report.edited] if report.edited else map(asdict, report.records):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -13,10 +15,11 @@ from torch.nn import functional as F
 
 from text2face.checks import check_count, check_number
 from text2face.editing.base import Subject, check_method
-from text2face.editing.records import recall
-from text2face.errors import ArgumentError, InversionError
+from text2face.editing.finding import Found, find
+from text2face.errors import ArgumentError
 from text2face.faces import Face, noise, to_pil, to_tensor
 from text2face.inversion.optimisation import InversionProgress, OptimisationConfig, optimise
+from text2face.printing import printable
 from text2face.settings import NoiseMode, check_seed
 
 if TYPE_CHECKING:
@@ -25,48 +28,18 @@ if TYPE_CHECKING:
 FaceLike = Image.Image | Face | Tensor
 """A picture, a face that the pipeline made, or a latent w [num_ws, w_dim]."""
 
+_log: Final = logging.getLogger(__name__)
 MAX_STRENGTH: Final = 3.0
 NO_SEED: Final = 0
 """The seed of a face that none drew."""
 
 
-@torch.no_grad()
 def encode(pipe: TextToFace, image: Image.Image | Tensor) -> Tensor:
-    """Find the latent of a picture.
+    """Find the latent of a picture, w [1, num_ws, w_dim], float32 on the CPU.
 
-    That of a picture that these weights made is drawn again from what it says about itself;
-    any other goes through the inversion encoder.
-
-    Args:
-        pipe: The model.
-        image: A picture, or an image [1, 3, H, W] in [-1, 1]; a photo needs to be aligned
-            first (`text2face.inversion.align`).
-
-    Returns:
-        w [1, num_ws, w_dim], float32 on the CPU.
-
-    Raises:
-        InversionError: The model has no inversion encoder.
-        ArgumentError: It is no image.
+    See `text2face.editing.finding.find`; what the user should know is logged as a warning.
     """
-    if isinstance(image, Image.Image):
-        known = recall(pipe, image)
-        if known is not None:
-            return pipe.checked_latents(known).float().cpu()
-        pixels = to_tensor(image)
-    else:
-        pixels = image[None] if image.ndim == 3 else image
-        if pixels.ndim != 4 or pixels.shape[:2] != (1, 3) or 0 in pixels.shape:
-            raise ArgumentError(
-                f"the image is {list(image.shape)}, expected [1, 3, H, W] in [-1, 1] or a picture"
-            )
-    if pipe.inverter is None:
-        raise InversionError(
-            f"the model {pipe.config.name} has no inversion encoder, and the picture does not say "
-            "how this model made it; expected a folder inversion/ in the model; train one with "
-            "`text2face train --task inversion`, or pass a picture that this model drew"
-        )
-    return pipe.inverter.encode(pixels.to(pipe.device)).float().cpu()
+    return _told(find(pipe, image)).latent
 
 
 def latent_of(pipe: TextToFace, face: FaceLike) -> Tensor:
@@ -76,8 +49,18 @@ def latent_of(pipe: TextToFace, face: FaceLike) -> Tensor:
         ArgumentError: It is none, or a latent of another generator.
         InversionError: It is a picture of something else, and there is no encoder.
     """
+    return _found(pipe, face).latent
+
+
+def _told(found: Found) -> Found:
+    for note in found.notes:
+        _log.warning("%s", printable(note))
+    return found
+
+
+def _found(pipe: TextToFace, face: FaceLike) -> Found:
     if isinstance(face, Image.Image):
-        return encode(pipe, face)
+        return _told(find(pipe, face))
     latent = face.latent if isinstance(face, Face) else face
     if not isinstance(latent, Tensor):
         raise ArgumentError(
@@ -88,7 +71,7 @@ def latent_of(pipe: TextToFace, face: FaceLike) -> Tensor:
         raise ArgumentError(
             f"the latent is {list(latent.shape)}, expected one finite [num_ws, w_dim]"
         )
-    return pipe.checked_latents(latent).float().cpu()
+    return Found(pipe.checked_latents(latent).float().cpu())
 
 
 def refine(
@@ -298,13 +281,15 @@ def sweep(
         raise ArgumentError("no strengths; expected at least one number")
     for strength in strengths:
         check_number("strength", strength, -MAX_STRENGTH, MAX_STRENGTH)
-    latent = latent_of(pipe, face)
+    found = _found(pipe, face)
+    latent = found.latent
     embedding = pipe.embed(prompt)
     change = change_of(pipe, latent, embedding, method=method, source=source, **settings)
     if lock:
         change = locked(pipe, change, lock)
     seed = face.seed if isinstance(face, Face) else NO_SEED
-    return [
+    faces = (
         face_of(pipe, latent + s * change if s else latent, prompt, seed, embedding)
         for s in strengths
-    ]
+    )
+    return [replace(face, notes=found.notes) for face in faces]

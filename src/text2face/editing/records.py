@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,16 @@ from torch import Tensor
 
 import text2face
 from text2face import provenance
-from text2face.errors import ArgumentError
-from text2face.settings import Settings
+from text2face.errors import ArgumentError, Text2FaceError
+from text2face.faces import to_pil
+from text2face.provenance import pixels
+from text2face.provenance.record import record_of
 
 if TYPE_CHECKING:
     from text2face.pipeline import TextToFace
+    from text2face.settings import NoiseMode
 
-__all__ = ["pack", "recall", "unpack", "write_edited"]
+__all__ = ["Memory", "pack", "recall", "remember", "unpack", "write_edited"]
 
 
 def pack(latent: Tensor) -> dict[str, Any]:
@@ -54,38 +58,71 @@ def unpack(content: Mapping[str, Any]) -> Tensor:
         ) from None
 
 
+@dataclass(frozen=True)
+class Memory:
+    """What a picture's record is good for."""
+
+    latent: Tensor | None = None
+    """w [1, num_ws, w_dim] of a picture that these weights made; None of any other."""
+    changed: bool = False
+    """Whether these weights made a picture which another program has changed since."""
+
+
 def recall(pipe: TextToFace, image: Image.Image) -> Tensor | None:
     """The latent w [1, num_ws, w_dim] of a picture that these weights made; None of any other."""
+    return remember(pipe, image).latent
+
+
+def remember(pipe: TextToFace, image: Image.Image) -> Memory:
+    """What a picture says about its latent, if it is still the picture that its record speaks of.
+
+    A record of before version 0.2 keeps no sum of the pixels; its face is drawn and compared.
+    """
     content = provenance.told_by(image)
     if content is None or content.get("weights") != pipe.weights or pipe.weights is None:
-        return None
-    if "latent" in content:
-        return unpack(content["latent"])[None]
-    if content.get("process") is not None:  # changed since it was drawn
-        return None
+        return Memory()
+    same = pixels.agrees(content.get("pixels"), image)
+    if same is False:
+        return Memory(changed=True)
+    noise: NoiseMode = "const"
+    seed = 0
     try:
-        settings = Settings(**content["settings"])
-        embedding = pipe.embed(content["prompt"], settings)
-        return pipe.latents(embedding[None], [content["seed"]], settings)
-    except (KeyError, TypeError):  # the record of another version, or a contact sheet
-        return None
+        if "latent" in content:
+            latent = unpack(content["latent"])[None]
+        elif content.get("process") is not None or "contact_sheet" in content:
+            return Memory()  # changed since it was drawn, or several
+        else:
+            record = record_of(content)
+            embedding = pipe.embed(record.prompt, record.settings)
+            latent = pipe.latents(embedding[None], [record.seed], record.settings)
+            noise, seed = record.settings.noise_mode, record.seed
+    except (ValueError, KeyError, TypeError, Text2FaceError):  # damaged, or of another version
+        return Memory()
+    if same is None:
+        drawn = to_pil(pipe.decode(latent, noise, seed=seed))[0]
+        if not pixels.alike(drawn, image):
+            return Memory(changed=True)
+    return Memory(latent)
 
 
 def write_edited(
     path: Path,
-    image: Image.Image,
+    image: Image.Image | Sequence[Image.Image],
     pipe: TextToFace,
     steps: Sequence[Mapping[str, Any]],
     latent: Tensor | None = None,
+    *,
+    fps: int = 12,
 ) -> None:
     """Save a picture with what was done to make it, whole or not at all.
 
     Args:
         path: Its name tells the format.
-        image: The picture.
+        image: The picture; or the frames of a moving one, as GIF or WebP.
         pipe: What made it.
         steps: What was done, first to last, as JSON values.
-        latent: w [num_ws, w_dim] of the picture; None for a sheet of several.
+        latent: w [num_ws, w_dim] of the picture; None for several.
+        fps: Frames in a second.
 
     Raises:
         ArgumentError: The format is unknown.
@@ -100,4 +137,4 @@ def write_edited(
     if latent is not None:
         content["latent"] = pack(latent)
     told = "; ".join(" ".join(f"{k} {v}" for k, v in step.items()) for step in steps)
-    provenance.write_edited(path, image, told, content)
+    provenance.write_edited(path, image, told, content, fps=fps)

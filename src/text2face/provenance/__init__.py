@@ -1,29 +1,29 @@
 """What an image says about its own making: the record, the mark of generated images, signatures."""
 
-from text2face.provenance.record import (
-    DIGITAL_SOURCE_TYPE,
+from text2face.provenance.reading import Report, inspect, read, told_by
+from text2face.provenance.record import Record, describe
+from text2face.provenance.writing import (
     FORMATS,
-    Record,
-    Report,
+    MOVING,
     Signer,
-    describe,
+    check_size,
     encode,
     file_format,
-    inspect,
     load_signer,
-    read,
-    told_by,
     write,
     write_edited,
     write_sheet,
 )
+from text2face.provenance.xmp import DIGITAL_SOURCE_TYPE
 
 __all__ = [
     "DIGITAL_SOURCE_TYPE",
     "FORMATS",
+    "MOVING",
     "Record",
     "Report",
     "Signer",
+    "check_size",
     "describe",
     "encode",
     "file_format",

@@ -6,7 +6,7 @@ from typing import Final
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
-__all__ = ["DIGITAL_SOURCE_TYPE", "make", "read"]
+__all__ = ["DIGITAL_SOURCE_TYPE", "from_gif", "into_gif", "make", "read"]
 
 DIGITAL_SOURCE_TYPE: Final = (
     "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -14,6 +14,10 @@ DIGITAL_SOURCE_TYPE: Final = (
 _IPTC: Final = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _OURS: Final = "urn:text2face:1"
 _RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_IN_GIF: Final = b"\x21\xff\x0bXMP DataXMP"
+"""The application extension that holds a packet, as it stands, in a GIF."""
+_AFTER_GIF: Final = b"\x01" + bytes(range(255, -1, -1)) + b"\x00"
+"""What lets readers that know nothing of XMP find the end of it."""
 _PACKET: Final = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
  <rdf:RDF xmlns:rdf="{rdf}">
@@ -54,3 +58,14 @@ def read(packet: str | bytes) -> tuple[str | None, str | None]:
         found |= description.attrib
         found |= {child.tag: child.text for child in description}
     return found.get(f"{{{_IPTC}}}DigitalSourceType"), found.get(f"{{{_OURS}}}record")
+
+
+def into_gif(file: bytes, packet: str) -> bytes:
+    """A GIF with a packet before its end."""
+    return file[:-1] + _IN_GIF + packet.encode() + _AFTER_GIF + file[-1:]
+
+
+def from_gif(file: bytes) -> bytes:
+    """The packet of a GIF; empty if there is none."""
+    _, found, after = file.rpartition(_IN_GIF)
+    return after.partition(_AFTER_GIF[:16])[0] if found else b""

@@ -277,6 +277,9 @@ class Trainer:
     @torch.no_grad()
     def sheet(self, count: int = 32) -> None:
         """Renders above and what the averaged network makes of their parameters below."""
+        count = min(count, len(self.faces.values)) // 8 * 8  # eight in a row
+        if not count:
+            return
         current = {k: v.clone() for k, v in self.trained.state_dict().items()}
         self.trained.load_state_dict(self.average)
         real, values = self.faces.take(np.arange(count))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from recipes.faces.identity import identity
 from recipes.faces.parameters import parameters
@@ -79,8 +80,9 @@ def test_training_goes_through_all_stages_and_resumes(faces: Faces, tmp_path: Pa
     assert again.step == 8
     for name, value in trainer.average.items():
         assert torch.equal(again.average[name], value)
-    trainer.sheet(count=8)
-    assert (tmp_path / "sheet-00000064.png").exists()
+    trainer.sheet(count=32)
+    with Image.open(tmp_path / "sheet-00000064.png") as sheet:  # of all 16 faces
+        assert sheet.size == (8 * 128, 4 * 128)
 
 
 def test_lifting_changes_no_image() -> None:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from tests import tiny
-from tests.serving.conftest import Running
+from tests.serving.conftest import Running, running
 from text2face import TextToFace, provenance
 
 openai = pytest.importorskip("openai")
@@ -326,3 +326,43 @@ def test_masks_several_images_and_odd_forms_are_refused(serve: Serve) -> None:
         answer = httpx.post(url, files=files, data=data)
         assert answer.status_code == 400
         assert message in answer.json()["error"]["message"]
+
+
+def test_only_names_of_this_host_are_answered(pipe: TextToFace) -> None:
+    with running(pipe, hosts=["faces.example.org"], keys=["k"]) as server:
+
+        def ask(host: str, **headers: str) -> int:
+            return httpx.get(f"{server.url}/healthz", headers={"Host": host, **headers}).status_code
+
+        for good in (
+            "127.0.0.1:8000",
+            "localhost",
+            "LOCALHOST:1",
+            "a.localhost",
+            "[::1]:80",
+            "192.168.1.7",
+            "Faces.Example.org:443",
+            "faces.example.org.",
+        ):
+            assert ask(good) == 200, good
+        for bad in (
+            "evil.example.org",
+            "faces.example.org.evil.org",
+            "evil.org:8000",
+            "127.0.0.1.evil.org",
+            "localhost.evil.org",
+            "127.0.0.1@evil.org",
+            "[::1",
+            "2130706433",
+            "",
+            "evil.org#localhost",
+            "faces.example.org\\@evil.org",
+        ):
+            answer = httpx.get(f"{server.url}/healthz", headers={"Host": bad})
+            assert answer.status_code == 403, bad
+            assert answer.json()["error"]["code"] == "host_not_allowed"
+        assert ask("localhost", Origin="http://localhost:3000") == 200
+        assert ask("localhost", Origin="https://evil.org") == 403
+        assert ask("localhost", Origin="null") == 403
+    with running(pipe, hosts=["*"]) as server:
+        assert httpx.get(f"{server.url}/healthz", headers={"Host": "any.org"}).status_code == 200

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -113,3 +114,69 @@ def test_keys_come_from_a_file_and_the_environment(
         _read_keys(tmp_path / "keys")
     with pytest.raises(ArgumentError, match="cannot read the API keys"):
         _read_keys(tmp_path / "none")
+
+
+def test_what_should_hold_keys_and_holds_none_is_refused(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Any, capsys: Any
+) -> None:
+    (tmp_path / "comments").write_text("# the keys of the team\n  # none yet\n")
+    (tmp_path / "spaced").write_text("one two\n")
+
+    def refused(*options: object) -> str:
+        for command in ("serve", "ui"):
+            assert run(command, "--model", model, "--port", 0, *options) in (1, 2)
+        err = str(capsys.readouterr().err)
+        assert err.count("\n") == 2
+        return err
+
+    assert "no API key in" in refused("--api-key-file", tmp_path / "comments")
+    assert "has a space" in refused("--api-key-file", tmp_path / "spaced")
+    assert "--host is empty" in refused("--host", "")
+    for empty in ("", " ", ",", " , "):
+        monkeypatch.setenv("TEXT2FACE_API_KEYS", empty)
+        assert "is set and holds no key" in refused("--host", "0.0.0.0")
+
+
+def test_the_page_has_a_private_folder_and_heeds_keys(
+    model: Path, port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    # Gradio's own folder may be another user's, or be nowhere.
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "/proc/nowhere")
+    monkeypatch.setenv("TEXT2FACE_API_KEYS", "secret")
+    url = f"http://127.0.0.1:{port}"
+    process = start("ui", "--model", model, "--port", port, "--host", "0.0.0.0")
+    try:
+        await_health(url, process)
+        (folder,) = temporary.glob("text2face-page-*")
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert httpx.get(url).status_code == 200
+        assert httpx.get(f"{url}/v1/models").status_code == 401
+        headers = {"Authorization": "Bearer secret"}
+        assert httpx.get(f"{url}/v1/models", headers=headers).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert "the page does not" in err
+    assert "Traceback" not in err
+    assert process.returncode == -signal.SIGTERM
+    assert list(temporary.glob("text2face-page-*")) == []
+
+
+def test_a_public_address_without_keys_is_told(model: Path, port: int) -> None:
+    url = f"http://127.0.0.1:{port}"
+    process = start("serve", "--model", model, "--port", port, "--host", "0.0.0.0")
+    try:
+        await_health(url, process)
+        assert httpx.get(f"{url}/healthz", headers={"Host": "evil.org"}).status_code == 403
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert "no API key is set" in err
+    assert "Traceback" not in err

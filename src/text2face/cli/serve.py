@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import math
 import os
+import signal
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +17,7 @@ import click
 from text2face.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from fastapi import FastAPI
 
@@ -48,7 +52,24 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--model", help="A folder, hub id or Fast text2StyleGAN file.  [default: bundled]"
         ),
-        click.option("--host", default="127.0.0.1", show_default=True),
+        click.option(
+            "--api-key-file",
+            type=click.Path(path_type=Path),
+            help=f"API keys for /v1, one a line; also ${_KEYS}, with commas between.",
+        ),
+        click.option(
+            "--allow-host",
+            "hosts",
+            multiple=True,
+            metavar="NAME",
+            help="A name that clients call this host by, besides localhost and addresses; * = any.",
+        ),
+        click.option(
+            "--host",
+            default="127.0.0.1",
+            show_default=True,
+            help="The address to listen on; 0.0.0.0 = all.",
+        ),
     ):
         function = option(function)
     return function
@@ -78,25 +99,18 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
     metavar="NAME",
     help="Another name of the model, such as gpt-image-1.",
 )
-@click.option(
-    "--api-key-file",
-    type=click.Path(path_type=Path),
-    help=f"API keys, one a line; also ${_KEYS}, with commas between.",
-)
 def serve(
     port: int,
     queue: int,
     timeout: float,
     aliases: tuple[str, ...],
-    api_key_file: Path | None,
     **options: Any,
 ) -> None:
     """Serve the OpenAI Images API.
 
     Interrupting it finishes what was accepted; a second time ends it at once.
     """
-    keys = _read_keys(api_key_file)
-    _run(port, options, queue=queue, timeout=timeout, aliases=aliases, keys=keys)
+    _run(port, options, queue=queue, timeout=timeout, aliases=aliases)
 
 
 @click.command()
@@ -109,17 +123,36 @@ def ui(port: int, open_page: bool, **options: Any) -> None:
 
 
 def _read_keys(path: Path | None) -> list[str]:
-    keys = os.environ.get(_KEYS, "").split(",")
+    """The keys of the environment and of a file; what was given and holds none is refused."""
+    given = os.environ.get(_KEYS)
+    keys = _keys_of((given or "").split(","), f"${_KEYS}")
+    if given is not None and not keys:
+        raise ArgumentError(
+            f"${_KEYS} is set and holds no key; expected keys with commas between; unset it to "
+            "serve everyone"
+        )
     if path is not None:
         try:
-            keys += path.read_text("utf-8").splitlines()
+            lines = path.read_text("utf-8-sig").splitlines()
         except (OSError, ValueError) as error:
             raise ArgumentError(
                 f"cannot read the API keys in {path}: {error}; expected a text file with one a line"
             ) from None
-    keys = [key.strip() for key in keys if key.strip()]
-    if path is not None and not keys:
-        raise ArgumentError(f"no API key in {path}; expected one a line")
+        found = _keys_of((line for line in lines if not line.lstrip().startswith("#")), str(path))
+        if not found:
+            raise ArgumentError(f"no API key in {path}; expected one a line")
+        keys += found
+    return keys
+
+
+def _keys_of(parts: Iterable[str], place: str) -> list[str]:
+    keys = [part.strip() for part in parts if part.strip()]
+    for number, key in enumerate(keys, 1):
+        if not key.isascii() or any(c.isspace() or not c.isprintable() for c in key):
+            raise ArgumentError(
+                f"API key {number} in {place} has a space or a character that is not ASCII; "
+                "expected printable ASCII without spaces"
+            )
     return keys
 
 
@@ -142,6 +175,9 @@ def _run(
         from text2face.serving.engine import Engine, EngineConfig
 
         if page:
+            from text2face.serving.uploads import page_folder
+
+            page_folder()  # before Gradio is imported: it remembers where files go
             from text2face.serving.page import mount
     except ImportError as error:
         raise ArgumentError(
@@ -150,37 +186,101 @@ def _run(
     from text2face import provenance
     from text2face.pipeline import TextToFace
 
+    keys = _read_keys(options["api_key_file"])
     listener = _listen(options["host"], port)  # before the model, which takes longer
-    sign = provenance.load_signer(*options["c2pa"]) if options["c2pa"] else None
-    pipe = TextToFace.from_pretrained(options["model"]).to(options["device"])
-    _ = pipe.weights  # read once, not in the first request
-    config = EngineConfig(workers=options["workers"], batch=options["batch"], queue=queue)
-    engine = Engine(pipe, config)
-    app: FastAPI = make_app(engine, ServerConfig(sign=sign, **limits))
-    if page:
-        app = mount(app, engine, sign)
-    url = f"http://{options['host']}:{listener.getsockname()[1]}"
-    click.echo(f"text2face: {pipe.config.name} on {pipe.device.type}, at {url}", err=True)
-    if open_page:
-        click.launch(url)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            timeout_keep_alive=30,
-            # An open page never ends by itself.
-            timeout_graceful_shutdown=_PAGE_GRACE if page else math.ceil(limits["timeout"]) + 1,
+    address, bound = listener.getsockname()[:2]
+    names = [*options["hosts"], options["host"]]
+    if not _is_loopback(address):
+        names += [socket.gethostname(), f"{socket.gethostname()}.local"]
+        _warn(address, keys, page=page)
+    with _ended_by_signal():
+        sign = provenance.load_signer(*options["c2pa"]) if options["c2pa"] else None
+        pipe = TextToFace.from_pretrained(options["model"]).to(options["device"])
+        _ = pipe.weights  # read once, not in the first request
+        config = EngineConfig(workers=options["workers"], batch=options["batch"], queue=queue)
+        engine = Engine(pipe, config)
+        app: FastAPI = make_app(engine, ServerConfig(sign=sign, keys=keys, hosts=names, **limits))
+        if page:
+            app = mount(app, engine, sign)
+        host = f"[{options['host']}]" if ":" in options["host"] else options["host"]
+        url = f"http://{host}:{bound}"
+        click.echo(f"text2face: {pipe.config.name} on {pipe.device.type}, at {url}", err=True)
+        if open_page:
+            click.launch(url)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                timeout_keep_alive=30,
+                # An open page never ends by itself.
+                timeout_graceful_shutdown=_PAGE_GRACE if page else math.ceil(limits["timeout"]) + 1,
+            )
         )
-    )
-    server.run(sockets=[listener])
-    engine.close()
+        server.run(sockets=[listener])
+        engine.close()
+
+
+class _Ended(BaseException):
+    """A signal came."""
+
+
+@contextlib.contextmanager
+def _ended_by_signal() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind as Ctrl-C does, so that private files are deleted.
+
+    The process then ends of the signal, as whoever sent it expects.
+    """
+    came: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        came.append(number)
+        raise _Ended
+
+    kinds = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {kind: signal.signal(kind, stop) for kind in kinds}
+    try:
+        yield
+    except _Ended:
+        pass
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+        if uploads := sys.modules.get("text2face.serving.uploads"):
+            uploads.close_page_folder()
+    if came:
+        signal.raise_signal(came[0])
+
+
+def _is_loopback(address: str) -> bool:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
+
+
+def _warn(address: str, keys: list[str], *, page: bool) -> None:
+    if not keys:
+        click.echo(
+            f"text2face: warning: {address} is open to others, and no API key is set: everyone who "
+            f"reaches it may use it; give --api-key-file or ${_KEYS}",
+            err=True,
+        )
+    elif page:
+        click.echo(
+            f"text2face: warning: {address} is open to others: /v1 asks for a key, the page does "
+            "not; put it behind a proxy that asks who comes",
+            err=True,
+        )
 
 
 def _listen(host: str, port: int) -> socket.socket:
     """Take the port now, so that a second server says so in one line."""
+    if not host.strip():
+        raise ArgumentError(
+            "--host is empty; expected an address, such as 127.0.0.1, or 0.0.0.0 for all of them"
+        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # By this protocol asyncio knows that it may send small packets at once (TCP_NODELAY).
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))

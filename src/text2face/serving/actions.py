@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import queue
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,12 +17,13 @@ from PIL import Image
 from torch.nn import functional as F
 
 from text2face import provenance
-from text2face.errors import Text2FaceError
+from text2face.errors import ArgumentError, Text2FaceError
 from text2face.pictures import decode_image
 from text2face.pipeline import Face, to_pil
 from text2face.provenance import Record, Signer
 from text2face.serving.controls import read_controls
 from text2face.serving.engine import Busy, Closed, Drawn, Engine
+from text2face.serving.uploads import page_folder
 from text2face.settings import MAX_SEED
 
 __all__ = ["Actions", "Visit", "Wish"]
@@ -64,6 +63,11 @@ class Wish:
     """What stands on the controls of `Settings`, in order."""
 
 
+def sorry(message: str) -> gr.Error:
+    """A note on the page; nothing of it is printed where the server runs."""
+    return gr.Error(message, duration=8, title="Sorry", print_exception=False)
+
+
 @contextlib.contextmanager
 def told() -> Iterator[None]:
     """Turn what the library refuses into a note on the page."""
@@ -71,11 +75,11 @@ def told() -> Iterator[None]:
         yield
     except (Text2FaceError, Busy) as error:
         message = str(error)
-        raise gr.Error(message[0].upper() + message[1:] + ".", duration=8, title="Sorry") from None
+        raise sorry(message[0].upper() + message[1:] + ".") from None
     except Closed:
-        raise gr.Error("The server is shutting down.", title="Sorry") from None
+        raise sorry("The server is shutting down.") from None
     except TimeoutError:
-        raise gr.Error("That took too long; try fewer faces.", title="Sorry") from None
+        raise sorry("That took too long; try fewer faces.") from None
 
 
 class Actions:
@@ -85,7 +89,7 @@ class Actions:
         """Use an engine and perhaps a certificate."""
         self.engine = engine
         self.sign = sign
-        self._folder = tempfile.TemporaryDirectory(prefix="text2face-page-")
+        self.folder = page_folder()
         self._files: WeakKeyDictionary[Drawn, str] = WeakKeyDictionary()
 
     def notice(self, prompt: str) -> str:
@@ -173,7 +177,8 @@ class Actions:
             records = [replace(one.record, process="one end of an animation") for one in (a, b)]
             both = [*frames, *frames[-2:0:-1]]
             file = provenance.encode(both, records, "webp", duration=60, sign=self.sign)
-            return self._save(file, f"seed{a.face.seed}-to-seed{b.face.seed}.webp")
+            name = f"seed{a.face.seed}-to-seed{b.face.seed}.webp"
+            return str(self.folder.save(file, name))
 
     def edit(
         self, upload: str | None, prompt: str, strength: float, visit: Visit
@@ -181,11 +186,11 @@ class Actions:
         """Change a face as words say: the upload, or else the chosen one."""
         with told():
             if upload is not None:
-                start: Any = decode_image(Path(upload).read_bytes(), "the image")
+                start: Any = decode_image(self._upload(upload), "the image")
             elif visit.chosen is not None:
                 start = visit.shown[visit.chosen].face
             else:
-                raise gr.Error("Make a face and click on it, or drop one in.", title="Sorry")
+                raise sorry("Make a face and click on it, or drop one in.")
             pipe: Any = self.engine.pipe
             settings = pipe.settings()
             pipe.embed(prompt, settings)  # refuses what it cannot read
@@ -203,15 +208,23 @@ class Actions:
             known = self._files.get(drawn)
             if known is None:
                 file = provenance.encode(drawn.face.image, drawn.record, sign=self.sign)
-                known = self._files[drawn] = self._save(file, f"seed{drawn.face.seed:04d}.png")
+                known = str(self.folder.save(file, f"seed{drawn.face.seed:04d}.png"))
+                self._files[drawn] = known
                 # The file goes when no visit holds the face any more.
-                finalize(drawn, shutil.rmtree, Path(known).parent, ignore_errors=True)
+                finalize(drawn, self.folder.discard, Path(known))
             return known
 
     def recall(self, path: str) -> Record:
         """What an image that was dropped in says of itself."""
         with told():
-            return provenance.read(Path(path))[0]
+            return provenance.read(self._upload(path))[0]
+
+    def _upload(self, path: str) -> bytes:
+        found = self.folder.uploaded(path)
+        with contextlib.suppress(OSError):
+            if found is not None:
+                return found.read_bytes()
+        raise ArgumentError("the image is no longer here; expected a new upload; drop it again")
 
     def _call(self, visit: Visit, makers: Sequence[tuple[Any, int]]) -> Iterator[list[Drawn]]:
         calls = [lambda make=make, seed=seed: make(seed) for make, seed in makers]
@@ -237,12 +250,6 @@ class Actions:
         score = float(F.cosine_similarity(seen, a.embedding[None]))
         return replace(a, image=to_pil(images)[0], latent=latent, score=score)
 
-    def _save(self, file: bytes, name: str) -> str:
-        folder = Path(tempfile.mkdtemp(dir=self._folder.name))
-        path = folder / name
-        path.write_bytes(file)
-        return str(path)
-
 
 def _by_score(drawn: Drawn) -> float:
     return -drawn.face.score
@@ -254,11 +261,11 @@ def _by_seed(drawn: Drawn) -> float:
 
 def _of(visit: Visit, index: int | None) -> Drawn:
     if index is None or not 0 <= index < len(visit.faces):
-        raise gr.Error("Choose two faces from those you have made.", title="Sorry")
+        raise sorry("Choose two faces from those you have made.")
     return visit.faces[index]
 
 
 def _chosen(visit: Visit) -> Drawn:
     if visit.chosen is None or visit.chosen >= len(visit.shown):
-        raise gr.Error("Click on a face first.", title="Sorry")
+        raise sorry("Click on a face first.")
     return visit.shown[visit.chosen]

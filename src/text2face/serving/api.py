@@ -26,7 +26,7 @@ from text2face.pictures import MIME, decode_image
 from text2face.serving import errors
 from text2face.serving.engine import Drawn, Engine
 from text2face.serving.errors import Refusal
-from text2face.serving.guards import BodyLimit, KeyGuard
+from text2face.serving.guards import BodyLimit, HostGuard, KeyGuard
 from text2face.serving.metrics import Metrics, Timing
 from text2face.serving.schema import (
     ErrorBody,
@@ -51,6 +51,8 @@ class ServerConfig:
 
     keys: Sequence[str] = ()
     """API keys; none = everybody may come."""
+    hosts: Sequence[str] = ()
+    """Names of this host besides `localhost` and addresses; "*" = any."""
     aliases: Sequence[str] = ()
     """Other names for the model, such as a client insists on."""
     timeout: float = 60.0
@@ -91,9 +93,11 @@ def make_app(engine: Engine, config: ServerConfig | None = None) -> FastAPI:
     )
     metrics = Metrics(engine)
     errors.install(app)
+    # The last one stands first: nobody's body is read before his key is.
+    app.add_middleware(BodyLimit, most=config.max_body, seconds=config.timeout)
     if config.keys:
         app.add_middleware(KeyGuard, keys=config.keys)
-    app.add_middleware(BodyLimit, most=config.max_body, seconds=config.timeout)
+    app.add_middleware(HostGuard, names=config.hosts)
     app.add_middleware(Timing, metrics=metrics)
     routes = _Routes(engine, config, metrics)
     both: dict[str, Any] = {"response_model_exclude_none": True, "responses": _ERRORS}

@@ -1,18 +1,72 @@
-"""What stands before the routes: the size and pace of bodies, and keys."""
+"""What stands before the routes: names of this host, keys, the size and pace of bodies."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import hmac
+import ipaddress
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from text2face.serving.errors import Refusal, error_response
 
-__all__ = ["BodyLimit", "KeyGuard"]
+__all__ = ["BodyLimit", "HostGuard", "KeyGuard"]
+
+
+class HostGuard:
+    """Lets requests pass that are meant for this server.
+
+    A page of a stranger can have its own name lead to this address ("DNS rebinding") and then reads
+    what it likes through the browser of a visitor. The browser still says that name, so names are
+    held against a list. Addresses and `localhost` need no list: nobody else's name is in them.
+    """
+
+    def __init__(self, app: ASGIApp, *, names: Sequence[str]) -> None:
+        """Answer to these names; "*" = to any."""
+        self.app = app
+        self.names = {name.lower().rstrip(".") for name in names}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        if scope["type"] == "http" and "*" not in self.names:
+            headers = Headers(scope=scope)
+            host = headers.get("host", "")
+            origin = headers.get("origin")
+            refusal = None
+            if not self._knows(f"//{host}"):
+                refusal = _foreign("the Host header", host)
+            elif origin is not None and not self._knows(origin):
+                refusal = _foreign("the Origin header", origin)
+            if refusal:
+                await error_response(refusal)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    def _knows(self, url: str) -> bool:
+        try:
+            parts = urlsplit(url)
+            name = (parts.hostname or "").rstrip(".")
+            if parts.username is not None or not name:
+                return False
+            if name == "localhost" or name.endswith(".localhost") or name in self.names:
+                return True
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+
+def _foreign(what: str, name: str) -> Refusal:
+    return Refusal(
+        403,
+        f"{what} names {name[:80]!a}, which this server does not answer to; start it with "
+        "--allow-host NAME if it should",
+        code="host_not_allowed",
+    )
 
 
 class BodyLimit:

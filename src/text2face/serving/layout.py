@@ -22,6 +22,7 @@ EXAMPLES: Final = (
     "a surprised girl with curly black hair and freckles",
     "a middle-aged woman with a green hat",
 )
+MOST: Final = 12  # faces at once
 _QUIET: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
 _WORK: Final[dict[str, Any]] = {"show_progress": "minimal", "api_visibility": "private"}
 
@@ -78,7 +79,7 @@ def build(actions: Actions) -> gr.Blocks:
                     similar = gr.Button("More like this", elem_id="similar", min_width=120)
                     keep = gr.DownloadButton("Download", elem_id="keep", min_width=120)
             with gr.Column(scale=4, min_width=300, elem_id="tune"):
-                count = gr.Slider(1, 12, 4, step=1, label="How many", elem_id="count")
+                count = gr.Slider(1, MOST, 4, step=1, label="How many", elem_id="count")
                 with gr.Row(elem_id="seed-row"):
                     seed = gr.Number(
                         secrets.randbelow(10**6),
@@ -148,6 +149,7 @@ def build(actions: Actions) -> gr.Blocks:
             upload = gr.Image(
                 label="A face; if empty, the chosen one",
                 type="filepath",
+                image_mode=None,  # as it is: the reader of pictures converts it
                 height=200,
                 sources=["upload"],
             )
@@ -168,11 +170,11 @@ def build(actions: Actions) -> gr.Blocks:
                 yield [text, *result]
 
         def more(state: Visit, number: int) -> Iterator[list[Any]]:
-            for faces in actions.similar(state, int(number)):
+            for faces in actions.similar(state, min(max(int(number), 1), MOST)):
                 yield _show(actions, state, faces)
 
         def blended(state: Visit, two: tuple[int, int], part: float) -> Iterator[list[Any]]:
-            for faces in actions.blend(state, *two, part):
+            for faces in actions.blend(state, *two, min(max(float(part), 0), 100)):
                 yield _show(actions, state, faces)
 
         def edited(path: str | None, text: str, amount: float, state: Visit) -> Iterator[list[Any]]:
@@ -227,7 +229,8 @@ def build(actions: Actions) -> gr.Blocks:
 
 def _wish(*values: Any) -> Wish:
     prompt, count, seed, best, *settings = values
-    return Wish(prompt, int(count), int(seed or 0), bool(best), settings)
+    count = min(max(int(count), 1), MOST)
+    return Wish(prompt or "", count, min(max(int(seed or 0), 0), MAX_SEED), bool(best), settings)
 
 
 def _show(actions: Actions, visit: Visit, faces: Sequence[Drawn]) -> list[Any]:

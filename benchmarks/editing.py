@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.measures import NAMES, Record, Renders, as_rows, load_judge
+from benchmarks.measures import NAMES, Record, Renders, as_rows
 from recipes.faces.attributes import LABELS
 from recipes.faces.captions import caption
+from recipes.measures import load_judge
 from text2face import TextToFace
 from text2face.editing.operations import change_of, refine
 from text2face.evaluation.judge import Judge, read

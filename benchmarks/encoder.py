@@ -20,6 +20,7 @@ from recipes.caption_bank import long_caption, read_records
 from recipes.faces.attributes import LABELS
 from recipes.faces.captions import caption
 from recipes.faces.sentences import Record
+from recipes.measures import recall
 from text2face.encoders.base import TextImageEncoder
 from text2face.encoders.compact import CompactEncoder
 
@@ -43,19 +44,6 @@ def embed_texts(encoder: TextImageEncoder, texts: Sequence[str]) -> Tensor:
     return torch.cat(
         [encoder.encode_text(texts[i : i + _BATCH]) for i in range(0, len(texts), _BATCH)]
     )
-
-
-def recall(images: Tensor, texts: Tensor, ranks: Sequence[int] = (1, 10)) -> dict[str, float]:
-    """How often the own partner is among the k nearest, both ways: embeddings [N, D] each."""
-    similar = texts @ images.T
-    own = similar.diagonal()
-    result = {}
-    for name, order in (
-        ("text→image", (similar > own[:, None]).sum(1)),
-        ("image→text", (similar > own[None, :]).sum(0)),
-    ):
-        result.update({f"{name} R@{k}": float((order < k).float().mean()) for k in ranks})
-    return result
 
 
 def zero_shot(

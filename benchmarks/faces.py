@@ -22,8 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.measures import NAMES, Renders, as_rows, caption_tasks, grammar_tasks, load_judge
+from benchmarks.measures import NAMES, Renders, as_rows, caption_tasks, grammar_tasks
 from recipes.faces.attributes import LABELS
+from recipes.measures import load_judge
 from recipes.train_judge import MASKED
 from text2face import TextToFace
 from text2face.evaluation import baselines

@@ -15,8 +15,7 @@ from torch import Tensor
 from recipes.faces.attributes import LABELS
 from recipes.faces.captions import caption
 from recipes.train_judge import read_labels, to_tensor
-from text2face.errors import CheckpointError
-from text2face.evaluation.judge import Judge, Reading
+from text2face.evaluation.judge import Reading
 from text2face.evaluation.tasks import Task
 
 Record = Mapping[str, str | None]
@@ -48,21 +47,6 @@ class Renders:
         for start in range(0, len(rows), batch_size):
             chosen = list(rows[start : start + batch_size])
             yield to_tensor(np.stack([self.pictures[row] for row in chosen]))
-
-
-def load_judge(folder: Path) -> Judge:
-    """The judge of rendered faces.
-
-    Raises:
-        CheckpointError: It tells other attributes apart than the renders have.
-    """
-    judge = Judge.from_pretrained(folder)
-    if judge.labels != LABELS:
-        raise CheckpointError(
-            f"{folder}: expected a judge of the present attributes; train one with "
-            "python -m recipes.train_judge"
-        )
-    return judge
 
 
 def as_rows(reading: Reading) -> NDArray[np.int64]:

@@ -28,8 +28,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from benchmarks.faces import EVERYDAY, Bench, Sizes, measure_diversity
-from benchmarks.measures import Renders, caption_tasks, load_judge
+from benchmarks.measures import Renders, caption_tasks
 from recipes.faces.attributes import LABELS
+from recipes.measures import load_judge
 from text2face import TextToFace
 from text2face.evaluation import baselines
 from text2face.evaluation.drawing import draw_at_random, embed

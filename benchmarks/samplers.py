@@ -18,8 +18,9 @@ import click
 import numpy as np
 
 from benchmarks.faces import Bench, Sizes, measure_diversity, measure_everyday
-from benchmarks.measures import Renders, caption_tasks, load_judge
+from benchmarks.measures import Renders, caption_tasks
 from recipes.faces.attributes import LABELS
+from recipes.measures import load_judge
 from recipes.train_sampler import collect_pairs, read_texts, train_with_progress
 from text2face import TextToFace
 from text2face.evaluation.judge import read

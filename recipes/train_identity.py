@@ -24,9 +24,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from benchmarks.measures import load_judge
 from recipes.faces.identity import identity
 from recipes.faces.people import SEED_PEOPLE, read_people, write_people
+from recipes.measures import load_judge
 from recipes.train_judge import augment, to_tensor
 from text2face.evaluation.identity import IdentityConfig, IdentityNetwork
 from text2face.evaluation.judge import Judge

@@ -18,8 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.encoder import recall
-from benchmarks.measures import load_judge
 from recipes.caption_bank import (
     CaptionBank,
     aliases_for,
@@ -29,6 +27,7 @@ from recipes.caption_bank import (
     read_records,
     record_facts,
 )
+from recipes.measures import load_judge, recall
 from recipes.train_encoder import contrastive_loss, encode_by_length, matches
 from recipes.train_judge import to_tensor
 from text2face.encoders.vocabulary import Vocabulary

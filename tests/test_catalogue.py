@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from text2face import catalogue, load_generator
-from text2face.catalogue import MODELS, Model
+from text2face.catalogue import MODELS, PIPELINES, Model
 from text2face.errors import ArgumentError, CheckpointError
-from text2face.named import PIPELINES
 
 Run = Callable[..., int]
 Capture = pytest.CaptureFixture[str]

@@ -16,7 +16,9 @@ from text2face.errors import ArgumentError, CheckpointError
 
 __all__ = [
     "MODELS",
+    "PIPELINES",
     "Model",
+    "NamedPipeline",
     "cache_folder",
     "cached",
     "checked",
@@ -242,6 +244,57 @@ _ALL: Final = (
 
 MODELS: Final = {model.name: model for model in _ALL}
 """All that are known, by name."""
+
+
+@dataclass(frozen=True)
+class NamedPipeline:
+    """Names of the catalogue whose models make one pipeline."""
+
+    name: str
+    about: str
+    sampler: str
+    encoder: str
+    generator: str = ""
+    """"" = it is in the sampler's file."""
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The published weights that it is made of."""
+        names = (self.sampler, self.generator, self.encoder)
+        return tuple(MODELS[name] for name in names if name)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of all its weights, rounded; None = not all are published."""
+        sizes = [model.size for model in self.models]
+        return sum(size or 0 for size in sizes) if all(sizes) else None
+
+
+_PIPELINES: Final = (
+    NamedPipeline(
+        "clip2latent-ffhq",
+        "words to photographic faces, 1024×1024: clip2latent with StyleGAN2 of FFHQ",
+        "clip2latent",
+        "clip-vit-b-32",
+        "stylegan2-ffhq-1024",
+    ),
+    NamedPipeline(
+        "clip2latent-lhq",
+        "words to landscapes, 256×256: clip2latent with StyleGAN3-T of LHQ",
+        "clip2latent-landscapes",
+        "clip-vit-b-32",
+        "stylegan3-t-lhq-256",
+    ),
+    NamedPipeline(
+        "fast-text2stylegan",
+        "words to photographic faces, 1024×1024: the pipeline of Fast text2StyleGAN",
+        "fast-text2stylegan",
+        "clip-vit-b-16",
+    ),
+)
+
+PIPELINES: Final = {pipeline.name: pipeline for pipeline in _PIPELINES}
+"""The pipelines that are known, by name."""
 
 
 def find(name: str) -> Model:

@@ -63,7 +63,7 @@ def find_model(source: str | Path | None) -> Path:
 
 def _hint(source: object) -> str:
     """What the user may have meant."""
-    from text2face.named import PIPELINES
+    from text2face.catalogue import PIPELINES
 
     near = difflib.get_close_matches(str(source), PIPELINES, n=1)
     return f"did you mean {near[0]}?" if near else "check the path, or see `text2face models list`"

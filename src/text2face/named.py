@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from text2face import catalogue
-from text2face.catalogue import MODELS, Model
+from text2face.catalogue import MODELS, PIPELINES, Model, NamedPipeline
 from text2face.errors import CheckpointError, OutputError
 from text2face.storage.folders import atomic_file, make_folder
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from text2face.samplers.base import LatentSampler
 
 __all__ = [
-    "PIPELINES",
     "NamedPipeline",
     "Parts",
     "accept",
@@ -32,57 +31,6 @@ __all__ = [
 ]
 
 _ACCEPTED: Final = "licence.txt"
-
-
-@dataclass(frozen=True)
-class NamedPipeline:
-    """Names of the catalogue whose models make one pipeline."""
-
-    name: str
-    about: str
-    sampler: str
-    encoder: str
-    generator: str = ""
-    """"" = it is in the sampler's file."""
-
-    @property
-    def models(self) -> tuple[Model, ...]:
-        """The published weights that it is made of."""
-        names = (self.sampler, self.generator, self.encoder)
-        return tuple(MODELS[name] for name in names if name)
-
-    @property
-    def size(self) -> int | None:
-        """Bytes of all its weights, rounded; None = not all are published."""
-        sizes = [model.size for model in self.models]
-        return sum(size or 0 for size in sizes) if all(sizes) else None
-
-
-_ALL: Final = (
-    NamedPipeline(
-        "clip2latent-ffhq",
-        "words to photographic faces, 1024×1024: clip2latent with StyleGAN2 of FFHQ",
-        "clip2latent",
-        "clip-vit-b-32",
-        "stylegan2-ffhq-1024",
-    ),
-    NamedPipeline(
-        "clip2latent-lhq",
-        "words to landscapes, 256×256: clip2latent with StyleGAN3-T of LHQ",
-        "clip2latent-landscapes",
-        "clip-vit-b-32",
-        "stylegan3-t-lhq-256",
-    ),
-    NamedPipeline(
-        "fast-text2stylegan",
-        "words to photographic faces, 1024×1024: the pipeline of Fast text2StyleGAN",
-        "fast-text2stylegan",
-        "clip-vit-b-16",
-    ),
-)
-
-PIPELINES: Final = {pipeline.name: pipeline for pipeline in _ALL}
-"""All that are known, by name."""
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from torch.nn import functional as F
 
 from text2face import loading, named, prompts
 from text2face.editing import operations
-from text2face.editing.axes import LatentAxes, latent_axes
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, PromptError
 from text2face.faces import Face, Output, noise, to_pil
+from text2face.generators.axes import LatentAxes, latent_axes
 from text2face.generators.base import Generator
 from text2face.inversion.base import LatentEncoder
 from text2face.prompts import Prompt

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from benchmarks import faces
 from benchmarks.faces import Bench, Sizes, markdown
-from benchmarks.measures import Record, Renders, grammar_tasks, load_judge
+from benchmarks.measures import Record, Renders, grammar_tasks
 from recipes.faces.attributes import DETAILS, LABELS
+from recipes.measures import load_judge
 from tests.tiny import make_pipe
 from text2face.errors import CheckpointError
 from text2face.evaluation import baselines

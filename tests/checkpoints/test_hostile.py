@@ -13,8 +13,8 @@ from tests.checkpoints.audit import audited
 from tests.checkpoints.hostile import CORPUS
 from tests.checkpoints.writers import LAYOUTS
 from text2face import load_generator
-from text2face.checkpoints.files import read_pickle
 from text2face.errors import CheckpointError
+from text2face.foreign.files import read_pickle
 
 
 @pytest.fixture(scope="module", autouse=True)

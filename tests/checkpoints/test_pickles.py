@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from tests.checkpoints.writers import torch_saved
-from text2face.checkpoints.files import read_checkpoint, read_pickle
-from text2face.checkpoints.pickles import Budget, PickleMachine
-from text2face.checkpoints.stored import ALLOWED, as_tensor
 from text2face.errors import CheckpointError
+from text2face.foreign.files import read_checkpoint, read_pickle
+from text2face.foreign.pickles import Budget, PickleMachine
+from text2face.foreign.stored import ALLOWED, as_tensor
 
 SHARED = ["shared", 1.5]
 PLAIN = {

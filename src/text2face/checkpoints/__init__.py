@@ -8,8 +8,8 @@ from typing import Final, cast
 from text2face import loading, registry
 from text2face.catalogue import MODELS, downloaded
 from text2face.checkpoints.clip2latent import find_clip2latent, load_clip2latent
-from text2face.checkpoints.files import read_checkpoint
 from text2face.errors import CheckpointError, quoted
+from text2face.foreign.files import read_checkpoint
 from text2face.generators.base import Generator
 from text2face.generators.function import find_function
 from text2face.samplers.base import LatentSampler

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from text2face.checkpoints.settings import Options, read_yaml
-from text2face.checkpoints.weights import Weights, build
 from text2face.encoders.base import TextImageEncoder, usual_length
 from text2face.errors import ArgumentError, CheckpointError, quoted
+from text2face.foreign.weights import Weights, build
 from text2face.samplers.base import LatentSampler
 from text2face.samplers.clip2latent import Clip2LatentConfig, Clip2LatentSampler
 from text2face.samplers.clip2latent_network import default_skip

@@ -10,12 +10,12 @@ from typing import Any, Final, cast
 import torch
 from torch import Tensor
 
-from text2face.checkpoints.files import read_checkpoint
-from text2face.checkpoints.pickles import Record
 from text2face.checkpoints.rosinality import load_rosinality
-from text2face.checkpoints.weights import Weights, build
 from text2face.encoders.base import TextImageEncoder, usual_length
 from text2face.errors import ArgumentError, CheckpointError, quoted
+from text2face.foreign.files import read_checkpoint
+from text2face.foreign.pickles import Record
+from text2face.foreign.weights import Weights, build
 from text2face.generators.base import Generator
 from text2face.loading import load_encoder
 from text2face.samplers.base import LatentSampler

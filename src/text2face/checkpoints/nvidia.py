@@ -8,8 +8,9 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from text2face.checkpoints.pickles import Record
-from text2face.checkpoints.weights import (
+from text2face.errors import CheckpointError, quoted
+from text2face.foreign.pickles import Record
+from text2face.foreign.weights import (
     ARCHITECTURES,
     Weights,
     build,
@@ -19,7 +20,6 @@ from text2face.checkpoints.weights import (
     integer,
     real,
 )
-from text2face.errors import CheckpointError, quoted
 from text2face.generators.layers import RESAMPLING_FILTER
 from text2face.generators.mapping import MappedGenerator
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config

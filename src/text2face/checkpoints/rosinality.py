@@ -8,9 +8,9 @@ from typing import Any, Final, cast
 import torch
 from torch import Tensor
 
-from text2face.checkpoints.stored import as_tensor
-from text2face.checkpoints.weights import Weights, average_latent, build, configure
 from text2face.errors import CheckpointError, quoted
+from text2face.foreign.stored import as_tensor
+from text2face.foreign.weights import Weights, average_latent, build, configure
 from text2face.generators.layers import RESAMPLING_FILTER
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from text2face.registry import register

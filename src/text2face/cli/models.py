@@ -12,8 +12,7 @@ import click
 from text2face.cli.errors import note
 
 if TYPE_CHECKING:
-    from text2face.catalogue import Model
-    from text2face.named import NamedPipeline
+    from text2face.catalogue import Model, NamedPipeline
 
 __all__ = ["models", "prepare"]
 
@@ -32,8 +31,7 @@ def models() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each.")
 def list_models(kind: str | None, as_json: bool) -> None:
     """List the published weights that text2face knows, and the pipelines that they make."""
-    from text2face.catalogue import MODELS
-    from text2face.named import PIPELINES
+    from text2face.catalogue import MODELS, PIPELINES
 
     known: list[NamedPipeline | Model] = [*PIPELINES.values(), *MODELS.values()]
     known = [one for one in known if kind in (None, _kind(one))]
@@ -115,8 +113,7 @@ def prepare(
 
 def _facts(one: Model | NamedPipeline) -> dict[str, Any]:
     """All there is to say about published weights."""
-    from text2face.catalogue import cached
-    from text2face.named import NamedPipeline
+    from text2face.catalogue import NamedPipeline, cached
 
     if isinstance(one, NamedPipeline):
         parts = [_facts(part) for part in one.models]

@@ -12,7 +12,7 @@ from text2face.errors import ArgumentError
 from text2face.registry import find, names
 
 if TYPE_CHECKING:
-    from text2face.pipeline import TextToFace
+    from text2face.model import FaceModel
 
 __all__ = ["EditMethod", "Subject", "check_method"]
 
@@ -34,7 +34,7 @@ class Subject:
 class EditMethod(Protocol):
     """A way to edit."""
 
-    def __call__(self, pipe: TextToFace, subject: Subject, **settings: Any) -> Tensor:
+    def __call__(self, pipe: FaceModel, subject: Subject, **settings: Any) -> Tensor:
         """The change of w at strength 1: [1, num_ws, w_dim].
 
         Raises:

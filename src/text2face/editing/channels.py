@@ -23,7 +23,7 @@ from text2face.generators.stylegan2 import Block, StyleGAN2
 from text2face.registry import register
 
 if TYPE_CHECKING:
-    from text2face.pipeline import TextToFace
+    from text2face.model import FaceModel
 
 __all__ = ["change", "style_layers"]
 
@@ -41,9 +41,7 @@ def style_layers(generator: StyleGAN2) -> list[StyledConv]:
 
 
 @register("edit", "channels")
-def change(
-    pipe: TextToFace, subject: Subject, *, threshold: float = 0.3, rounds: int = 1
-) -> Tensor:
+def change(pipe: FaceModel, subject: Subject, *, threshold: float = 0.3, rounds: int = 1) -> Tensor:
     """The change of w at strength 1, see `EditMethod`.
 
     Args:
@@ -71,7 +69,7 @@ def change(
     return total
 
 
-def _affine(pipe: TextToFace, generator: StyleGAN2) -> tuple[list[Tensor], list[Tensor]]:
+def _affine(pipe: FaceModel, generator: StyleGAN2) -> tuple[list[Tensor], list[Tensor]]:
     """Of each layer: styles as a linear function of w [C, w_dim], and their spread [C]."""
     up = pipe.latent_axes.up.to(pipe.device)
     matrices = [layer.affine.weight * layer.affine.weight_gain for layer in style_layers(generator)]
@@ -79,7 +77,7 @@ def _affine(pipe: TextToFace, generator: StyleGAN2) -> tuple[list[Tensor], list[
 
 
 def _step(
-    pipe: TextToFace,
+    pipe: FaceModel,
     latent: Tensor,
     wanted: Tensor,
     matrices: list[Tensor],
@@ -105,7 +103,7 @@ def _step(
 
 
 def _relevance(
-    pipe: TextToFace, latent: Tensor, wanted: Tensor, matrices: list[Tensor]
+    pipe: FaceModel, latent: Tensor, wanted: Tensor, matrices: list[Tensor]
 ) -> list[Tensor]:
     """The slope of the cosine between image and aim along each channel of each layer."""
     generator = pipe.generator

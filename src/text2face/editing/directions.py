@@ -23,7 +23,7 @@ from text2face.samplers.base import LatentCritic
 from text2face.samplers.conditions import ConditionBank
 
 if TYPE_CHECKING:
-    from text2face.pipeline import TextToFace
+    from text2face.model import FaceModel
 
 __all__ = ["LatentPairs", "change"]
 
@@ -58,7 +58,7 @@ class LatentPairs:
 
 @register("edit", "direction")
 def change(
-    pipe: TextToFace, subject: Subject, *, pairs: LatentPairs | None = None, rounds: int = 1
+    pipe: FaceModel, subject: Subject, *, pairs: LatentPairs | None = None, rounds: int = 1
 ) -> Tensor:
     """The change of w at strength 1, see `EditMethod`.
 
@@ -85,7 +85,7 @@ def change(
 
 
 @torch.no_grad()
-def _drawn(pipe: TextToFace) -> LatentPairs:
+def _drawn(pipe: FaceModel) -> LatentPairs:
     """Pairs without images, drawn once for each sampler."""
     sampler, generator = pipe.sampler, pipe.generator
     if not isinstance(sampler, LatentCritic):

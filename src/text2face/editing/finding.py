@@ -29,7 +29,7 @@ from text2face.inversion.align import LEAST_SIDE
 from text2face.pictures import to_rgb
 
 if TYPE_CHECKING:
-    from text2face.pipeline import TextToFace
+    from text2face.model import FaceModel
 
 __all__ = ["Found", "check_shape", "find", "likeness"]
 
@@ -52,7 +52,7 @@ class Found:
 
 
 @torch.no_grad()
-def find(pipe: TextToFace, image: Image.Image | Tensor, name: str = "the picture") -> Found:
+def find(pipe: FaceModel, image: Image.Image | Tensor, name: str = "the picture") -> Found:
     """Find the latent of a picture.
 
     That of a picture that these weights made, and that nobody changed since, is drawn again from

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from text2face.editing import operations
 from text2face.errors import ArgumentError
 
 if TYPE_CHECKING:
     from text2face.faces import Face
-    from text2face.pipeline import TextToFace
+    from text2face.model import FaceModel
 
 __all__ = ["History"]
 
@@ -24,7 +25,7 @@ class History:
     ```
     """
 
-    def __init__(self, pipe: TextToFace, face: Face) -> None:
+    def __init__(self, pipe: FaceModel, face: Face) -> None:
         """Begin with a face."""
         self.pipe = pipe
         self._faces = [face]
@@ -42,7 +43,7 @@ class History:
 
     def edit(self, prompt: str, **settings: Any) -> Face:
         """Change the present face; arguments as for `TextToFace.edit`."""
-        face = self.pipe.edit(self.face, prompt, **settings)
+        face = operations.edit(self.pipe, self.face, prompt, **settings)
         self._faces = [*self.faces, face]
         self._place += 1
         return face

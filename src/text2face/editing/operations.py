@@ -23,7 +23,7 @@ from text2face.printing import printable
 from text2face.settings import NoiseMode, check_seed
 
 if TYPE_CHECKING:
-    from text2face.pipeline import TextToFace
+    from text2face.model import FaceModel
 
 FaceLike = Image.Image | Face | Tensor
 """A picture, a face that the pipeline made, or a latent w [num_ws, w_dim]."""
@@ -34,7 +34,7 @@ NO_SEED: Final = 0
 """The seed of a face that none drew."""
 
 
-def encode(pipe: TextToFace, image: Image.Image | Tensor) -> Tensor:
+def encode(pipe: FaceModel, image: Image.Image | Tensor) -> Tensor:
     """Find the latent of a picture, w [1, num_ws, w_dim], float32 on the CPU.
 
     See `text2face.editing.finding.find`; what the user should know is logged as a warning.
@@ -42,7 +42,7 @@ def encode(pipe: TextToFace, image: Image.Image | Tensor) -> Tensor:
     return _told(find(pipe, image)).latent
 
 
-def latent_of(pipe: TextToFace, face: FaceLike) -> Tensor:
+def latent_of(pipe: FaceModel, face: FaceLike) -> Tensor:
     """The latent w [1, num_ws, w_dim], float32 on the CPU, of anything that is a face.
 
     Raises:
@@ -58,7 +58,7 @@ def _told(found: Found) -> Found:
     return found
 
 
-def _found(pipe: TextToFace, face: FaceLike) -> Found:
+def _found(pipe: FaceModel, face: FaceLike) -> Found:
     if isinstance(face, Image.Image):
         return _told(find(pipe, face))
     latent = face.latent if isinstance(face, Face) else face
@@ -75,7 +75,7 @@ def _found(pipe: TextToFace, face: FaceLike) -> Found:
 
 
 def refine(
-    pipe: TextToFace,
+    pipe: FaceModel,
     image: Image.Image,
     start: Tensor,
     *,
@@ -98,7 +98,7 @@ def refine(
 
 @torch.no_grad()
 def face_of(
-    pipe: TextToFace,
+    pipe: FaceModel,
     latent: Tensor,
     prompt: str = "",
     seed: int = NO_SEED,
@@ -115,7 +115,7 @@ def face_of(
 
 @torch.no_grad()
 def edit(
-    pipe: TextToFace,
+    pipe: FaceModel,
     face: FaceLike,
     prompt: str,
     *,
@@ -152,7 +152,7 @@ def edit(
 
 
 def change_of(
-    pipe: TextToFace,
+    pipe: FaceModel,
     latent: Tensor,
     embedding: Tensor,
     *,
@@ -177,7 +177,7 @@ def change_of(
     return change.float().cpu()
 
 
-def locked(pipe: TextToFace, change: Tensor, lock: float) -> Tensor:
+def locked(pipe: FaceModel, change: Tensor, lock: float) -> Tensor:
     """Leave out what is small in a change [1, num_ws, w_dim], axis by axis.
 
     StyleCLIP's threshold (arXiv 2103.17249, section 6), along the principal axes of latents: a
@@ -190,7 +190,7 @@ def locked(pipe: TextToFace, change: Tensor, lock: float) -> Tensor:
     return (codes * kept) @ axes.up
 
 
-def interpolate(pipe: TextToFace, a: FaceLike, b: FaceLike, steps: int = 8) -> list[Face]:
+def interpolate(pipe: FaceModel, a: FaceLike, b: FaceLike, steps: int = 8) -> list[Face]:
     """Faces on the way from one to another, in equal steps of w, both ends included."""
     check_count("steps", steps, least=2, most=10_000)
     start, end = latent_of(pipe, a), latent_of(pipe, b)
@@ -198,7 +198,7 @@ def interpolate(pipe: TextToFace, a: FaceLike, b: FaceLike, steps: int = 8) -> l
     return [face_of(pipe, torch.lerp(start, end, float(share))) for share in shares]
 
 
-def mix(pipe: TextToFace, a: FaceLike, b: FaceLike, layers: str | Sequence[int] = "coarse") -> Face:
+def mix(pipe: FaceModel, a: FaceLike, b: FaceLike, layers: str | Sequence[int] = "coarse") -> Face:
     """Style mixing (arXiv 1812.04948, section 3.1): face `a` with some layers of `b`.
 
     Args:
@@ -248,7 +248,7 @@ def parse_layers(layers: str | Sequence[int], num_ws: int) -> list[int]:
 
 
 @torch.no_grad()
-def vary(pipe: TextToFace, face: FaceLike, seed: int = 0, amount: float = 0.3) -> Face:
+def vary(pipe: FaceModel, face: FaceLike, seed: int = 0, amount: float = 0.3) -> Face:
     """Another face like this one: turned by `amount` (0 to 1) towards that of a seed."""
     check_seed(seed)
     check_number("amount", amount, 0, 1)
@@ -266,7 +266,7 @@ def vary(pipe: TextToFace, face: FaceLike, seed: int = 0, amount: float = 0.3) -
 
 @torch.no_grad()
 def sweep(
-    pipe: TextToFace,
+    pipe: FaceModel,
     face: FaceLike,
     prompt: str,
     strengths: Sequence[float],

@@ -20,14 +20,14 @@ from text2face.registry import register
 from text2face.settings import check_count
 
 if TYPE_CHECKING:
-    from text2face.pipeline import TextToFace
+    from text2face.model import FaceModel
 
 __all__ = ["change"]
 
 
 @register("edit", "optimise")
 def change(
-    pipe: TextToFace,
+    pipe: FaceModel,
     subject: Subject,
     *,
     start: str | None = "posterior",

@@ -17,7 +17,7 @@ from text2face.errors import ArgumentError
 from text2face.registry import register
 
 if TYPE_CHECKING:
-    from text2face.pipeline import TextToFace
+    from text2face.model import FaceModel
 
 
 @runtime_checkable
@@ -39,7 +39,7 @@ class InferringPictures(Protocol):
 
 
 @register("edit", "posterior")
-def change(pipe: TextToFace, subject: Subject, *, rounds: int = ROUNDS) -> Tensor:
+def change(pipe: FaceModel, subject: Subject, *, rounds: int = ROUNDS) -> Tensor:
     """The change of w at strength 1, see `EditMethod`.
 
     Args:

@@ -25,7 +25,7 @@ from text2face.provenance import pixels
 from text2face.provenance.record import record_of
 
 if TYPE_CHECKING:
-    from text2face.pipeline import TextToFace
+    from text2face.model import FaceModel
     from text2face.settings import NoiseMode
 
 __all__ = ["Memory", "pack", "recall", "remember", "unpack", "write_edited"]
@@ -68,12 +68,12 @@ class Memory:
     """Whether these weights made a picture which another program has changed since."""
 
 
-def recall(pipe: TextToFace, image: Image.Image) -> Tensor | None:
+def recall(pipe: FaceModel, image: Image.Image) -> Tensor | None:
     """The latent w [1, num_ws, w_dim] of a picture that these weights made; None of any other."""
     return remember(pipe, image).latent
 
 
-def remember(pipe: TextToFace, image: Image.Image) -> Memory:
+def remember(pipe: FaceModel, image: Image.Image) -> Memory:
     """What a picture says about its latent, if it is still the picture that its record speaks of.
 
     A record of before version 0.2 keeps no sum of the pixels; its face is drawn and compared.
@@ -108,7 +108,7 @@ def remember(pipe: TextToFace, image: Image.Image) -> Memory:
 def write_edited(
     path: Path,
     image: Image.Image | Sequence[Image.Image],
-    pipe: TextToFace,
+    pipe: FaceModel,
     steps: Sequence[Mapping[str, Any]],
     latent: Tensor | None = None,
     *,

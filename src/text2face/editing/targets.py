@@ -21,7 +21,7 @@ from text2face.samplers.base import LatentCritic
 from text2face.samplers.conditions import ConditionBank
 
 if TYPE_CHECKING:
-    from text2face.pipeline import TextToFace
+    from text2face.model import FaceModel
 
 __all__ = ["Aim", "approach", "find_aim", "target"]
 
@@ -51,7 +51,7 @@ Move = Callable[[Tensor, Tensor, Aim], Tensor]
 
 
 def approach(
-    pipe: TextToFace,
+    pipe: FaceModel,
     subject: Subject,
     move: Move,
     bank: ConditionBank | None,

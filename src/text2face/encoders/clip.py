@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import torch
 from torch import Tensor, nn
 
-from text2face.checkpoints.files import read_checkpoint
-from text2face.checkpoints.weights import Weights
 from text2face.encoders.preprocessing import Preprocessing
 from text2face.encoders.tokens import TextTokenizer
 from text2face.errors import ArgumentError, CheckpointError, PromptError, quoted
+from text2face.foreign.files import read_checkpoint
+from text2face.foreign.weights import Weights
 from text2face.registry import register
 from text2face.storage.folders import CONFIG_NAME, WEIGHTS_NAME, atomic_file, make_folder, read_json
 from text2face.storage.hub import is_hub_id, snapshot

@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face.checkpoints.files import read_checkpoint
-from text2face.checkpoints.pickles import Record
 from text2face.checkpoints.rosinality import load_rosinality
-from text2face.checkpoints.stored import as_tensor
-from text2face.checkpoints.weights import Weights, build
 from text2face.checks import check_images
 from text2face.errors import ArgumentError, CheckpointError, quoted
+from text2face.foreign.files import read_checkpoint
+from text2face.foreign.pickles import Record
+from text2face.foreign.stored import as_tensor
+from text2face.foreign.weights import Weights, build
 from text2face.generators.base import Generator
 from text2face.generators.layers import Dense
 from text2face.registry import register

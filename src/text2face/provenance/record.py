@@ -14,7 +14,7 @@ from text2face.settings import Settings, check_seed
 
 if TYPE_CHECKING:
     from text2face.faces import Face
-    from text2face.pipeline import TextToFace
+    from text2face.model import FaceModel
 
 __all__ = ["Record", "describe", "parameters_of", "record_of", "tell_the_same"]
 
@@ -50,7 +50,7 @@ class Record:
 
 
 def describe(
-    pipe: TextToFace, settings: Settings, face: Face, *, process: str | None = None
+    pipe: FaceModel, settings: Settings, face: Face, *, process: str | None = None
 ) -> Record:
     """The record of a face that `pipe` has drawn in this thread."""
     import torch

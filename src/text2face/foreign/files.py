@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from text2face.checkpoints.pickles import Budget, Name, PickleMachine
-from text2face.checkpoints.stored import ALLOWED, ELEMENTS, MAX_SIZE, Storage
 from text2face.errors import CheckpointError
+from text2face.foreign.pickles import Budget, Name, PickleMachine
+from text2face.foreign.stored import ALLOWED, ELEMENTS, MAX_SIZE, Storage
 
 __all__ = ["read_checkpoint", "read_pickle"]
 

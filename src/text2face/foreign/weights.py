@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from text2face.checkpoints.stored import StoredTensor, as_tensor
 from text2face.errors import ArgumentError, CheckpointError, quoted
-from text2face.generators.mapping import GeneratorConfig
+from text2face.foreign.stored import StoredTensor, as_tensor
 from text2face.storage.networks import sketch
 
 __all__ = [
@@ -33,7 +32,26 @@ _MAX_INTEGER: Final = 1 << 31
 _MAX_ROW: Final = 1024
 
 
-Config = TypeVar("Config", bound=GeneratorConfig)
+class GeneratorSizes(Protocol):
+    """What `configure` checks of a configuration."""
+
+    @property
+    def z_dim(self) -> int:
+        """Size of z."""
+        ...
+
+    @property
+    def w_dim(self) -> int:
+        """Size of a latent code."""
+        ...
+
+    @property
+    def img_resolution(self) -> int:
+        """Pixels of a side."""
+        ...
+
+
+Config = TypeVar("Config", bound=GeneratorSizes)
 Network = TypeVar("Network", bound=nn.Module)
 
 

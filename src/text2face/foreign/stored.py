@@ -12,8 +12,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from text2face.checkpoints.pickles import Maker, Record
 from text2face.errors import CheckpointError
+from text2face.foreign.pickles import Maker, Record
 
 __all__ = ["ALLOWED", "ELEMENTS", "Storage", "StoredTensor", "as_tensor", "number"]
 

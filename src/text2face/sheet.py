@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
 from text2face.errors import ArgumentError
 
-__all__ = ["contact_sheet"]
+__all__ = ["contact_sheet", "page_size"]
 
 _GAP: Final = 4
 _PAPER: Final = "white"
@@ -38,20 +39,44 @@ def contact_sheet(
     if captions is not None and len(captions) != len(rows):
         raise ArgumentError(f"{len(captions)} captions for {len(rows)} rows; expected one for each")
     width, height = images[0].size
-    page_width = columns * (width + _GAP) + _GAP
-    font = ImageFont.load_default(max(11, height // 10))
-    texts = [_wrap(text, font, page_width - 2 * _GAP) for text in captions or [""] * len(rows)]
-    line_height = sum(font.getmetrics()) if isinstance(font, ImageFont.FreeTypeFont) else 11
-    heads = [(text.count("\n") + 1) * (line_height + _GAP) if text else 0 for text in texts]
-    page = Image.new("RGB", (page_width, sum(heads) + len(rows) * (height + _GAP) + _GAP), _PAPER)
+    layout = _lay_out(len(rows), columns, width, height, captions)
+    page = Image.new("RGB", layout.size, _PAPER)
     pen = ImageDraw.Draw(page)
     top = _GAP
-    for row, text, head in zip(rows, texts, heads, strict=True):
-        pen.text((_GAP, top), text, fill=_INK, font=font)
+    for row, text, head in zip(rows, layout.texts, layout.heads, strict=True):
+        pen.text((_GAP, top), text, fill=_INK, font=layout.font)
         for column, image in enumerate(row):
             page.paste(image, (_GAP + column * (width + _GAP), top + head))
         top += head + height + _GAP
     return page
+
+
+def page_size(
+    count: int, columns: int, side: int, captions: Sequence[str] | None = None
+) -> tuple[int, int]:
+    """Width and height of the contact sheet of `count` square images, before any is drawn."""
+    return _lay_out(-(-count // columns), columns, side, side, captions).size
+
+
+@dataclass(frozen=True)
+class _Layout:
+    size: tuple[int, int]
+    texts: list[str]
+    """The words above each row, in lines."""
+    heads: list[int]
+    """The height of each of them."""
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def _lay_out(
+    rows: int, columns: int, width: int, height: int, captions: Sequence[str] | None
+) -> _Layout:
+    page_width = columns * (width + _GAP) + _GAP
+    font = ImageFont.load_default(max(11, height // 10))
+    texts = [_wrap(text, font, page_width - 2 * _GAP) for text in captions or [""] * rows]
+    line_height = sum(font.getmetrics()) if isinstance(font, ImageFont.FreeTypeFont) else 11
+    heads = [(text.count("\n") + 1) * (line_height + _GAP) if text else 0 for text in texts]
+    return _Layout((page_width, sum(heads) + rows * (height + _GAP) + _GAP), texts, heads, font)
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:

@@ -364,6 +364,18 @@ def test_bad_seed_lists_are_errors(text: str) -> None:
         parse_seeds(text)
 
 
+@pytest.mark.parametrize("format", ["jpeg", "webp"])
+def test_a_sheet_too_large_is_refused_before_a_face_is_drawn(
+    generate: Run, capsys: Capture, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    assert generate("a man", "--grid", "40x20", "--format", format) == 2
+    assert f"the records of 800 faces do not fit into a {format} file" in capsys.readouterr().err
+    monkeypatch.setattr("text2face.sheet.page_size", lambda *_: (70_000, 140))
+    assert generate("a man", "--grid", "3x2", "--format", format) == 2
+    assert f"a picture of 70000×140 as {format}, expected at most" in capsys.readouterr().err
+    assert files() == []
+
+
 def test_grids() -> None:
     assert parse_grid("4x2") == (4, 2)
     for text in ("", "x", "4", "4x", "0x1", "-1x2", "4x2x3", "9999x1"):

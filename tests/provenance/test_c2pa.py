@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -12,7 +14,7 @@ from PIL import Image
 
 from tests.certificates import Key, make_chain
 from tests.provenance.test_record import PICTURE, RECORD
-from text2face import provenance
+from text2face import TextToFace, provenance
 from text2face.errors import ArgumentError, OutputError
 from text2face.provenance import c2pa, xmp
 
@@ -112,6 +114,32 @@ def test_no_address_that_a_picture_names_is_asked(format: str, place: str) -> No
         server.shutdown()
     assert asked == []
     assert verdict == (True, f"not checked: kept at {address}, which is not asked")
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "gif"])
+def test_what_an_edit_comes_from_is_an_ingredient(
+    tmp_path: Path, chain: tuple[Path, Path], suffix: str, run: Callable[..., int],
+    bundled: TextToFace, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (face,) = bundled.draw(["a man"], [5], bundled.settings())
+    record = provenance.describe(bundled, bundled.settings(), face)
+    source, out = tmp_path / "face.jpg", tmp_path / f"out.{suffix}"
+    provenance.write(source, face.image, record, sign=provenance.load_signer(*chain))
+    command = ("sweep", source, "old", "--steps", 2, "--overwrite", "-o", out)
+    assert run(*command) == 0
+    assert capsys.readouterr().err.count("Content Credentials") == 1
+    assert provenance.inspect(out).credentials is None
+    assert run(*command, "--c2pa", *chain) == 0
+    assert capsys.readouterr().err == ""
+    report = provenance.inspect(out)
+    assert report.problems == []
+    assert report.credentials == "intact, signed by Tester (on no trust list here)"
+    library = pytest.importorskip("c2pa")
+    with library.Reader(f"image/{suffix}", io.BytesIO(out.read_bytes())) as reader:
+        told = json.loads(reader.json())
+    (ingredient,) = told["manifests"][told["active_manifest"]]["ingredients"]
+    assert (ingredient["title"], ingredient["relationship"]) == ("face.jpg", "inputTo")
+    assert ingredient["active_manifest"] in told["manifests"]
 
 
 def test_what_is_no_certificate_or_key_is_an_error(

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from PIL.PngImagePlugin import PngImageFile, PngInfo
 
 from tests.provenance.test_record import RECORD
-from text2face import provenance
+from text2face import TextToFace, provenance
 from text2face.errors import ArgumentError
 from text2face.pictures import decode_image
 from text2face.provenance import Record, pixels, xmp
@@ -178,6 +178,26 @@ def test_files_without_a_sum_can_still_be_read(
     assert provenance.read(tmp_path / "old.png") == [RECORD]
     assert run("info", tmp_path / "old.png") == 0
     assert "pixels: cannot tell" in capsys.readouterr().out
+
+
+def test_the_present_model_draws_old_records_again(
+    tmp_path: Path, run: Callable[..., int], bundled: TextToFace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (face,) = bundled.draw(["a man"], [5], bundled.settings())
+    record = provenance.describe(bundled, bundled.settings(), face)
+    for name, image, code in (
+        ("same", SAME["jpeg 95"](face.image), 0),
+        ("changed", OTHER["mirrored"](face.image), 1),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pixels, "summary", lambda image: None)
+            (tmp_path / name).write_bytes(provenance.encode(image, record, "jpeg"))
+        assert run("info", tmp_path / name) == code
+        said = capsys.readouterr()
+        assert "pixels: " + ("changed" if code else "as the record draws them") in said.out
+        assert ("another program changed them" in said.err) == bool(code)
+        assert run("generate", "--from-image", tmp_path / name, "-o", tmp_path / f"to-{name}") == 0
+        assert ("is not what its record draws" in capsys.readouterr().err) == bool(code)
 
 
 def test_sheets_and_edited_pictures_keep_a_sum(tmp_path: Path) -> None:

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
     from text2face.faces import Face
     from text2face.pipeline import TextToFace
+    from text2face.provenance import Signer
 
 __all__ = ["COMMANDS"]
 
+_LATENTS: Final = (".safetensors", ".npz")
 _Command = Callable[..., Any]
 
 
@@ -29,6 +31,13 @@ def _model_options(command: _Command) -> _Command:
     for option in (
         click.option("-q", "--quiet", is_flag=True, help="Do not list the files."),
         click.option("--overwrite", is_flag=True, help="Replace files that exist."),
+        click.option(
+            "--c2pa",
+            nargs=2,
+            type=(click.Path(path_type=Path), click.Path(path_type=Path)),
+            metavar="CERT KEY",
+            help="Sign the picture (PEM files); the pictures it comes from are its ingredients.",
+        ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
         click.option("--model", help="A folder or hub id.  [default: bundled]"),
     ):
@@ -67,14 +76,17 @@ def encode(image: Path, out: Path, quiet: bool, overwrite: bool, **options: Any)
     OUT ends in .safetensors or .npz for the latent, w [1, num_ws, w_dim], or in .png for the
     picture that the latent draws.
     """
-    if out.suffix not in (".safetensors", ".npz", ".png"):
+    if out.suffix not in (*_LATENTS, ".png"):
         raise ArgumentError(f"--out is {out}, expected a name in .safetensors, .npz or .png")
+    if options["c2pa"] and out.suffix != ".png":
+        raise ArgumentError(f"--c2pa signs pictures and --out is {out}; expected a name in .png")
     _check_free([out], overwrite)
+    sign = _signer(options, image)
     pipe = _load(options)
     latent = _latent(pipe, image, options)
     face = _face(pipe, latent)
     if out.suffix == ".png":
-        _write(pipe, out, face, [_start(image)])
+        _write(pipe, out, face, [_start(image)], sign)
     else:
         from text2face.cli.generate_job import write_latent
 
@@ -113,13 +125,14 @@ def edit(
     if out.suffix != ".png":
         raise ArgumentError(f"--out is {out}, expected a name in .png")
     _check_free([out], overwrite)
+    sign = _signer(options, image)
     pipe = _load(options)
     face = _face(pipe, _latent(pipe, image, options))
     steps = [_start(image)]
     for prompt in words:
         face = pipe.edit(face, prompt, strength=strength, method=method, source=source, lock=lock)
         steps.append(_step(prompt, strength, method, source, lock, face.score))
-    _write(pipe, out, face, steps)
+    _write(pipe, out, face, steps, sign)
     if as_json:
         click.echo(json.dumps({"path": str(out), "steps": steps}))
     else:
@@ -135,9 +148,10 @@ def edit(
 def mix(a: Path, b: Path, out: Path, layers: str, quiet: bool, overwrite: bool, **o: Any) -> None:
     """Style mixing: face A with some layers of face B."""
     _check_free([out], overwrite)
+    sign = _signer(o, a, b)
     pipe = _load(o)
     face = pipe.mix(_latent(pipe, a, o)[0], _latent(pipe, b, o)[0], layers)
-    _write(pipe, out, face, [_start(a), {"mixed with": b.name, "layers": layers}])
+    _write(pipe, out, face, [_start(a), {"mixed with": b.name, "layers": layers}], sign)
     _tell(quiet, out)
 
 
@@ -154,10 +168,12 @@ def interpolate(
     """Faces on the way from A to B: a moving picture, or a row of them as PNG."""
     _check_sequence(out)
     _check_free([out], overwrite)
+    sign = _signer(o, a, b)
     pipe = _load(o)
+    _check_page(pipe, out, steps, steps)
     faces = pipe.interpolate(_latent(pipe, a, o)[0], _latent(pipe, b, o)[0], steps)
     done = [_start(a), {"interpolated to": b.name, "steps": steps}]
-    _write_sequence(pipe, out, [face.image for face in faces], done, fps)
+    _write_sequence(pipe, out, [face.image for face in faces], done, fps, sign)
     _tell(quiet, out)
 
 
@@ -197,7 +213,9 @@ def sweep(
     if other and out.suffix != ".png":
         raise ArgumentError(f"--and makes a grid and --out is {out}; expected a name in .png")
     _check_free([out], overwrite)
+    sign = _signer(options, image)
     pipe = _load(options)
+    _check_page(pipe, out, steps * steps if other else steps, steps)
     start = _latent(pipe, image, options)[0]
     strengths = [round(first + (last - first) * i / (steps - 1), 4) for i in range(steps)]
     how: dict[str, Any] = {"method": method, "source": source, "lock": lock}
@@ -209,10 +227,10 @@ def sweep(
         images = [face.image for row in rows for face in pipe.sweep(row, prompt, strengths, **how)]
         heads = [f"{other} {s:g}; {prompt} {first:g} to {last:g}" for s in strengths]
         sheet = contact_sheet(images, steps, heads)
-        _write_sheet(pipe, out, sheet, [*done, {"down the rows": other}])
+        _write_sheet(pipe, out, sheet, [*done, {"down the rows": other}], sign)
     else:
         faces = pipe.sweep(start, prompt, strengths, **how)
-        _write_sequence(pipe, out, [face.image for face in faces], done, fps)
+        _write_sequence(pipe, out, [face.image for face in faces], done, fps, sign)
     _tell(quiet, out)
 
 
@@ -237,9 +255,11 @@ def _latent(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Tensor:
     from text2face.editing.files import read_latent, read_picture
     from text2face.editing.finding import find
 
-    if path.suffix in (".safetensors", ".npz"):
+    if path.suffix in _LATENTS:
         return pipe.checked_latents(read_latent(path))
     picture = read_picture(path)
+    if options["c2pa"]:  # what the picture says is kept
+        picture.info.pop("c2pa", None)
     side = pipe.generator.img_resolution
     if options.get("points"):
         from text2face.inversion.align import align_picture, parse_points
@@ -288,22 +308,48 @@ def _check_sequence(out: Path) -> None:
         raise ArgumentError(f"--out is {out}, expected a name in .gif, .webp or .png")
 
 
-def _write(pipe: TextToFace, out: Path, face: Face, steps: list[dict[str, Any]]) -> None:
-    from text2face.editing.records import write_edited
-    from text2face.storage.folders import make_folder
+def _check_page(pipe: TextToFace, out: Path, count: int, columns: int) -> None:
+    """See that a row or grid is not too large, before a face is drawn."""
+    from text2face.provenance import check_size
+    from text2face.sheet import page_size
 
-    make_folder(out.parent)
-    write_edited(out, face.image, pipe, steps, face.latent)
+    if out.suffix == ".png":
+        check_size("png", *page_size(count, columns, pipe.generator.img_resolution))
 
 
-def _write_sheet(
-    pipe: TextToFace, out: Path, sheet: Image.Image, steps: list[dict[str, Any]]
+def _signer(options: Mapping[str, Any], *images: Path) -> Signer | None:
+    from text2face import provenance
+    from text2face.pictures import read_file
+
+    if not options["c2pa"]:
+        return None
+    pictures = [path for path in images if path.suffix not in _LATENTS]
+    sources = [(path.name, read_file(path)) for path in pictures]
+    return provenance.load_signer(*options["c2pa"], sources=sources)
+
+
+def _write(
+    pipe: TextToFace, out: Path, face: Face, steps: list[dict[str, Any]], sign: Signer | None
 ) -> None:
     from text2face.editing.records import write_edited
     from text2face.storage.folders import make_folder
 
     make_folder(out.parent)
-    write_edited(out, sheet, pipe, steps)
+    write_edited(out, face.image, pipe, steps, face.latent, sign=sign)
+
+
+def _write_sheet(
+    pipe: TextToFace,
+    out: Path,
+    sheet: Image.Image,
+    steps: list[dict[str, Any]],
+    sign: Signer | None,
+) -> None:
+    from text2face.editing.records import write_edited
+    from text2face.storage.folders import make_folder
+
+    make_folder(out.parent)
+    write_edited(out, sheet, pipe, steps, sign=sign)
 
 
 def _write_sequence(
@@ -312,6 +358,7 @@ def _write_sequence(
     images: list[Image.Image],
     steps: list[dict[str, Any]],
     fps: int,
+    sign: Signer | None,
 ) -> None:
     from text2face.editing.records import write_edited
     from text2face.motion import loop_of
@@ -319,10 +366,10 @@ def _write_sequence(
     from text2face.storage.folders import make_folder
 
     if out.suffix == ".png":
-        _write_sheet(pipe, out, contact_sheet(images, len(images)), steps)
+        _write_sheet(pipe, out, contact_sheet(images, len(images)), steps, sign)
         return
     make_folder(out.parent)
-    write_edited(out, loop_of(images), pipe, steps, fps=fps)
+    write_edited(out, loop_of(images), pipe, steps, fps=fps, sign=sign)
 
 
 def _tell(quiet: bool, path: Path) -> None:

@@ -150,6 +150,7 @@ def generate(
     job = Job(
         texts=wanted,
         source=source,
+        origin=from_image,
         given=given,
         seeds=all_seeds,
         random_seed=chosen is None,

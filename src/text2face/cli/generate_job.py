@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import text2face
 from text2face import prompts, provenance
+from text2face.cli.errors import note
 from text2face.cli.models import prepare
 from text2face.errors import ArgumentError, CheckpointError, OutputError
 from text2face.prompts import Prompt
@@ -58,6 +60,8 @@ class Job:
     """The kind of image file: "png", "jpeg" or "webp"."""
     c2pa: tuple[Path, Path] | None = None
     """The certificate and key to sign with."""
+    origin: Path | None = None
+    """The image to draw again."""
 
     def run(self) -> None:
         """Check all that can be checked, load the model, then draw and save face by face.
@@ -69,10 +73,10 @@ class Job:
         self._check()
         pipe = self._load()
         settings = self._settings(pipe)
+        self._check_sheet(pipe, settings)
         read = [pipe.read(prompt) for prompt in self.prompts]
         if unknown := pipe.unknown_words(read, settings):
-            listed = ", ".join(unknown)
-            click.echo(f"text2face: words that the encoder does not know: {listed}", err=True)
+            note(f"words that the encoder does not know: {', '.join(unknown)}")
         if self.random_seed and not self.quiet:
             click.echo(f"seed {self.seeds[0]}", err=True)
         self._draw(pipe, read, settings)
@@ -190,6 +194,7 @@ class Job:
                 )
                 for face in drawn:
                     record = provenance.describe(pipe, settings, face)
+                    self._compare(face)
                     path = self._path(face.prompt, face.seed)
                     make_folder(path.parent)
                     if self.save_latents:
@@ -210,22 +215,56 @@ class Job:
                 f"in {self.outdir}"
             ) from None
 
-    def _tell(self, bar: Any, path: Path, note: str, facts: Mapping[str, Any]) -> None:
+    def _compare(self, face: Face) -> None:
+        """Say if the image to draw again is another than the one drawn."""
+        if self.origin is None or self.source is None or self.given:
+            return
+        from text2face.pictures import read_picture
+        from text2face.provenance import pixels
+
+        same_face = (face.prompt, face.seed) == (self.source.prompt, self.source.seed)
+        if same_face and not pixels.alike(face.image, read_picture(self.origin)):
+            note(
+                f"{self.origin} is not what its record draws: another program changed it, or it "
+                "was drawn in another way than one by one"
+            )
+
+    def _tell(self, bar: Any, path: Path, about: str, facts: Mapping[str, Any]) -> None:
         """Say on stdout what was saved."""
         if self.as_json:
             bar.write(json.dumps({"path": str(path), **facts}), file=sys.stdout)
         elif not self.quiet:
-            bar.write(f"{path}  {note}", file=sys.stdout)
+            bar.write(f"{path}  {about}", file=sys.stdout)
+
+    @cached_property
+    def _captions(self) -> Sequence[str] | None:
+        """The words above the rows of the contact sheet."""
+        row_per_prompt = len(self.texts) > 1 and self.grid and self.kept == self.grid[0]
+        return self.texts if row_per_prompt else None
+
+    def _check_sheet(self, pipe: TextToFace, settings: Settings) -> None:
+        """See that the contact sheet fits into its format, before a face is drawn."""
+        if not self.grid:
+            return
+        from text2face.sheet import page_size
+
+        # The longest that the records can be.
+        record = Record(
+            "", 0, settings, pipe.config.name, pipe.weights, "bfloat16", "cuda", 1024,
+            version=text2face.__version__, score=-0.12345678901234567,
+        )  # fmt: skip
+        seeds = sorted(self.seeds)[-self.kept :]
+        records = [replace(record, prompt=text, seed=seed) for text in self.texts for seed in seeds]
+        side = pipe.generator.img_resolution
+        size = page_size(len(records), self.grid[0], side, self._captions)
+        provenance.check_sheet(self.format, size, records)
 
     def _write_sheet(
         self, path: Path, columns: int, faces: Sequence[Face], records: Sequence[Record]
     ) -> None:
         from text2face.sheet import contact_sheet
 
-        row_per_prompt = len(self.texts) > 1 and self.kept == columns
-        sheet = contact_sheet(
-            [face.image for face in faces], columns, self.texts if row_per_prompt else None
-        )
+        sheet = contact_sheet([face.image for face in faces], columns, self._captions)
         provenance.write_sheet(path, sheet, records, sign=self.signer)
 
 

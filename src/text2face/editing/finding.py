@@ -74,7 +74,7 @@ def find(pipe: FaceModel, image: Image.Image | Tensor, name: str = "the picture"
         if image.info.get("c2pa"):
             notes.append(
                 f"the Content Credentials of {name} are left out: they do not hold for a picture "
-                "made from it"
+                "made from it; sign that anew (--c2pa)"
             )
         picture = to_rgb(image, name)
         memory = remember(pipe, picture)

@@ -113,6 +113,7 @@ def write_edited(
     latent: Tensor | None = None,
     *,
     fps: int = 12,
+    sign: provenance.Signer | None = None,
 ) -> None:
     """Save a picture with what was done to make it, whole or not at all.
 
@@ -123,6 +124,7 @@ def write_edited(
         steps: What was done, first to last, as JSON values.
         latent: w [num_ws, w_dim] of the picture; None for several.
         fps: Frames in a second.
+        sign: Adds Content Credentials.
 
     Raises:
         ArgumentError: The format is unknown.
@@ -137,4 +139,4 @@ def write_edited(
     if latent is not None:
         content["latent"] = pack(latent)
     told = "; ".join(" ".join(f"{k} {v}" for k, v in step.items()) for step in steps)
-    provenance.write_edited(path, image, told, content, fps=fps)
+    provenance.write_edited(path, image, told, content, fps=fps, sign=sign)

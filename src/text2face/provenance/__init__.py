@@ -1,11 +1,12 @@
 """What an image says about its own making: the record, the mark of generated images, signatures."""
 
-from text2face.provenance.reading import Report, inspect, read, told_by
+from text2face.provenance.reading import UNKNOWN_PIXELS, Report, inspect, read, told_by
 from text2face.provenance.record import Record, describe
 from text2face.provenance.writing import (
     FORMATS,
     MOVING,
     Signer,
+    check_sheet,
     check_size,
     encode,
     file_format,
@@ -20,9 +21,11 @@ __all__ = [
     "DIGITAL_SOURCE_TYPE",
     "FORMATS",
     "MOVING",
+    "UNKNOWN_PIXELS",
     "Record",
     "Report",
     "Signer",
+    "check_sheet",
     "check_size",
     "describe",
     "encode",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from text2face.errors import ArgumentError, OutputError
+from text2face.pictures import image_format
 from text2face.printing import printable
 from text2face.provenance.xmp import DIGITAL_SOURCE_TYPE
 
@@ -40,7 +41,9 @@ def _import() -> Any:
     return c2pa
 
 
-def load_signer(certificate: Path, key: Path) -> Callable[[bytes, str], bytes]:
+def load_signer(
+    certificate: Path, key: Path, *, sources: Sequence[tuple[str, bytes]] = ()
+) -> Callable[[bytes, str], bytes]:
     """Read a certificate chain and its private key.
 
     Args:
@@ -48,6 +51,8 @@ def load_signer(certificate: Path, key: Path) -> Callable[[bytes, str], bytes]:
             no self-signed one.
         key: PEM (PKCS#8, SEC1 or PKCS#1), unencrypted: ECDSA P-256, P-384 or P-521, RSA, or
             Ed25519.
+        sources: The name and content of each image that went into what is signed; its Content
+            Credentials are kept, as those of an ingredient.
 
     Returns:
         A function of an image file and its MIME type that gives the signed file.
@@ -77,6 +82,10 @@ def load_signer(certificate: Path, key: Path) -> Callable[[bytes, str], bytes]:
                 ) as signer,
                 c2pa.Builder(_MANIFEST, context=context) as builder,
             ):
+                for name, source in sources:
+                    about = {"title": printable(name, 100), "relationship": "inputTo"}
+                    kind = f"image/{image_format(source) or 'png'}"
+                    builder.add_ingredient(about, kind, io.BytesIO(source))
                 signed = io.BytesIO()
                 builder.sign(signer, mime, io.BytesIO(content), signed)
                 return signed.getvalue()

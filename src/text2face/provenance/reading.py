@@ -25,9 +25,10 @@ from text2face.provenance.record import Record, parameters_of, record_of, tell_t
 from text2face.provenance.writing import CHUNK, CODED, XMP_CHUNK
 from text2face.provenance.xmp import DIGITAL_SOURCE_TYPE
 
-_PIXELS: Final = {True: "as recorded", False: "changed", None: "cannot tell, no sum is kept"}
+UNKNOWN_PIXELS: Final = "cannot tell, no sum is kept"
+_PIXELS: Final = {True: "as recorded", False: "changed", None: UNKNOWN_PIXELS}
 _EDITED: Final = ("edited", "model", "weights", "version")
-__all__ = ["Report", "inspect", "read", "told_by"]
+__all__ = ["UNKNOWN_PIXELS", "Report", "inspect", "read", "told_by"]
 
 
 @dataclass(frozen=True)

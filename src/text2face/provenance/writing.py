@@ -35,6 +35,7 @@ __all__ = [
     "FORMATS",
     "MOVING",
     "Signer",
+    "check_sheet",
     "check_size",
     "encode",
     "file_format",
@@ -61,7 +62,9 @@ _XMP_ROOM: Final = 65_000  # bytes that a JPEG has for its packet
 _PACKING: Final = 3  # zlib's 6 takes 2.4 times as long for a file 8 % smaller
 
 
-def load_signer(certificate: Path, key: Path) -> Signer:
+def load_signer(
+    certificate: Path, key: Path, *, sources: Sequence[tuple[str, bytes]] = ()
+) -> Signer:
     """Make a function that signs image files as C2PA does, see `provenance.c2pa.load_signer`.
 
     Raises:
@@ -69,7 +72,7 @@ def load_signer(certificate: Path, key: Path) -> Signer:
     """
     from text2face.provenance import c2pa
 
-    return c2pa.load_signer(certificate, key)
+    return c2pa.load_signer(certificate, key, sources=sources)
 
 
 def file_format(path: Path) -> str:
@@ -131,6 +134,23 @@ def check_size(format: str, width: int, height: int) -> None:
             f"a picture of {width}×{height} as {format}, expected at most {most} pixels a side; "
             "make it smaller, or save it as PNG"
         )
+    if width * height > MAX_PIXELS:
+        raise ArgumentError(
+            f"a picture of {width}×{height}, expected at most {MAX_PIXELS} pixels in all; make it "
+            "smaller"
+        )
+
+
+def check_sheet(format: str, size: tuple[int, int], records: Sequence[Record]) -> None:
+    """See that a contact sheet with its records fits into a format, before its faces are drawn.
+
+    Raises:
+        ArgumentError: It does not.
+    """
+    check_size(format, *size)
+    if format in ("jpeg", "webp"):
+        sheet = Image.new("RGB", size)
+        _packet({"contact_sheet": [asdict(one) for one in records]}, sheet, format)
 
 
 def _assemble(
@@ -186,16 +206,21 @@ def _lossy(
     kept = image
     if options["quality"] < _POOR:  # what is kept is then farther from the picture than may be
         kept = decode_image(_saved(image, **options), "the image", max_pixels=MAX_PIXELS)
-    packet = xmp.make(_text(content, kept)).encode()
-    if len(packet) > _XMP_ROOM:
-        raise ArgumentError(
-            f"the records of {len(content.get('contact_sheet', [0]))} faces do not fit into "
-            f"a {options['format'].lower()} file; expected fewer; save it as PNG"
-        )
+    packet = _packet(content, kept, options["format"].lower())
     exif = Image.Exif()
     comment = CODED + parameters.encode("utf-16-be", "replace")
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
     return _saved(image, exif=exif.tobytes(), xmp=packet, **options)
+
+
+def _packet(content: Mapping[str, Any], image: Image.Image, format: str) -> bytes:
+    packet = xmp.make(_text(content, image)).encode()
+    if len(packet) > _XMP_ROOM:
+        raise ArgumentError(
+            f"the records of {len(content.get('contact_sheet', [0]))} faces do not fit into "
+            f"a {format} file; expected fewer; save it as PNG"
+        )
+    return packet
 
 
 def _gif(

@@ -21,6 +21,7 @@ from text2face.generators.base import Generator
 from text2face.generators.layers import Dense, StyledConv
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from text2face.samplers.base import LatentSampler
+from text2face.settings import NoiseMode
 
 PROMPT = "an old man with a beard"
 
@@ -383,3 +384,32 @@ def test_the_hub_is_not_needed_for_a_folder(model: Path, monkeypatch: pytest.Mon
     monkeypatch.delitem(sys.modules, "huggingface_hub", raising=False)
     monkeypatch.setattr(builtins, "__import__", refuse)
     assert TextToFace.from_pretrained(model).config.name == "tiny"
+
+
+@pytest.mark.parametrize("mode", ["const", "random", "none"])
+def test_a_face_does_not_depend_on_the_batch(bundled: TextToFace, mode: NoiseMode) -> None:
+    seeds = [3, 1, 7, 7, 2]
+    together = bundled("an old man", seed=seeds, noise_mode=mode, batch_size=4)
+    for face, seed in zip(together, seeds, strict=True):
+        alone = bundled("an old man", seed=seed, noise_mode=mode)
+        a, b = (np.asarray(one.image, np.int16) for one in (face, alone[0]))
+        assert np.abs(a - b).max() <= (0 if mode == "random" else 2)
+
+
+@pytest.mark.parametrize("mode", ["const", "random", "none"])
+def test_strength_0_is_the_original_whatever_its_noise(
+    bundled: TextToFace, mode: NoiseMode
+) -> None:
+    (face,) = bundled("an old man", seed=5, noise_mode=mode)
+    for start in (face, bundled.edit(face, "smiling", strength=0)):
+        assert bundled.edit(start, "a hat", strength=0).image.tobytes() == face.image.tobytes()
+    assert bundled.vary(face, 1, 0).image.tobytes() == face.image.tobytes()
+    assert bundled.mix(face, face).image.tobytes() == face.image.tobytes()
+    assert bundled.interpolate(face, face, 2)[1].image.tobytes() == face.image.tobytes()
+
+
+@pytest.mark.parametrize("lock", [None, "x", float("nan"), 2, -0.1, True])
+def test_a_lock_that_is_none_is_refused(bundled: TextToFace, lock: Any) -> None:
+    (face,) = bundled("an old man", seed=5)
+    with pytest.raises(ArgumentError, match="lock is"):
+        bundled.edit(face, "smiling", lock=lock)

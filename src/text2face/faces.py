@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Final, NamedTuple, overload
 
 import numpy as np
 import torch
@@ -12,8 +12,20 @@ from PIL import Image
 from torch import Tensor
 
 from text2face.pictures import to_rgb
+from text2face.settings import NoiseMode
 
 __all__ = ["Face", "Output", "noise", "to_pil", "to_tensor"]
+
+
+class Noise(NamedTuple):
+    """The generator's noise inputs: their mode, and the seed of "random" ones."""
+
+    mode: NoiseMode = "const"
+    seed: int = 0
+
+
+AS_STORED: Final = Noise()
+"""Those that are stored in the generator."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,9 @@ class Face:
     seed: int
     score: float
     """The cosine between the embeddings of the image and of the prompt."""
+    noise: Noise = AS_STORED
+    batch: int = 1
+    """How many were drawn at once: more than 1 may change the last bits of each."""
     notes: tuple[str, ...] = ()
     """What the user should know about how it came about, a sentence each."""
 

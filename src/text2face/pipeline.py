@@ -20,7 +20,7 @@ from text2face import loading, named, prompts
 from text2face.editing import operations
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, PromptError
-from text2face.faces import Face, Output, noise, to_pil
+from text2face.faces import Face, Noise, Output, noise, to_pil
 from text2face.generators.axes import LatentAxes, latent_axes
 from text2face.generators.base import Generator
 from text2face.inversion.base import LatentEncoder
@@ -324,6 +324,8 @@ class TextToFace:
             )
         if batch_size is None:
             batch_size = 1 if self.device.type == "cpu" else len(seeds)
+        if settings.noise_mode == "random":
+            batch_size = 1  # the noise of each face comes from its own seed
         # On a CPU, the latents of some faces cost as much as those of one.
         block = batch_size * max(1, _ROWS // self._draws(settings) // batch_size)
         for start in range(0, len(seeds), block):
@@ -338,7 +340,10 @@ class TextToFace:
                 parts = zip(to_pil(images), w.cpu(), wanted.cpu(), scores.tolist(), strict=True)
                 for j, (image, latent, embedding, score) in enumerate(parts, i):
                     on_face()
-                    yield Face(image, latent, embedding, texts[j], seeds[j], score)
+                    noise_of = Noise(settings.noise_mode, seeds[j])
+                    yield Face(
+                        image, latent, embedding, texts[j], seeds[j], score, noise_of, len(w)
+                    )
 
     def read(self, text: str | Prompt, settings: Settings | None = None) -> Prompt:
         """Parse a prompt, and see that the encoder knows something of it.

@@ -186,3 +186,17 @@ def test_bad_requests_end_in_one_line(
         assert run(*arguments) == code
         assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize("mode", ["none", "random"])
+def test_strength_0_is_the_original_whatever_its_noise(
+    run: Callable[..., int], tmp_path: Path, mode: str
+) -> None:
+    assert run("generate", "an old man", "--seed", 5, "--noise-mode", mode, "-o", tmp_path) == 0
+    start = tmp_path / "seed0005.png"
+    for step in ("a.png", "b.png"):  # the second from the first
+        arguments = ["edit", start, "smiling", "--strength", 0, "-o", tmp_path / step]
+        assert run(*arguments) == 0
+        with Image.open(tmp_path / step) as made, Image.open(tmp_path / "seed0005.png") as drawn:
+            assert made.tobytes() == drawn.tobytes()
+        start = tmp_path / step

@@ -15,8 +15,8 @@ from text2face.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
     from PIL import Image
-    from torch import Tensor
 
+    from text2face.editing.finding import Found
     from text2face.faces import Face
     from text2face.pipeline import TextToFace
     from text2face.provenance import Signer
@@ -83,8 +83,7 @@ def encode(image: Path, out: Path, quiet: bool, overwrite: bool, **options: Any)
     _check_free([out], overwrite)
     sign = _signer(options, image)
     pipe = _load(options)
-    latent = _latent(pipe, image, options)
-    face = _face(pipe, latent)
+    face = _face(pipe, image, options)
     if out.suffix == ".png":
         _write(pipe, out, face, [_start(image)], sign)
     else:
@@ -127,7 +126,7 @@ def edit(
     _check_free([out], overwrite)
     sign = _signer(options, image)
     pipe = _load(options)
-    face = _face(pipe, _latent(pipe, image, options))
+    face = _face(pipe, image, options)
     steps = [_start(image)]
     for prompt in words:
         face = pipe.edit(face, prompt, strength=strength, method=method, source=source, lock=lock)
@@ -150,7 +149,7 @@ def mix(a: Path, b: Path, out: Path, layers: str, quiet: bool, overwrite: bool, 
     _check_free([out], overwrite)
     sign = _signer(o, a, b)
     pipe = _load(o)
-    face = pipe.mix(_latent(pipe, a, o)[0], _latent(pipe, b, o)[0], layers)
+    face = pipe.mix(_face(pipe, a, o), _face(pipe, b, o), layers)
     _write(pipe, out, face, [_start(a), {"mixed with": b.name, "layers": layers}], sign)
     _tell(quiet, out)
 
@@ -171,7 +170,7 @@ def interpolate(
     sign = _signer(o, a, b)
     pipe = _load(o)
     _check_page(pipe, out, steps, steps)
-    faces = pipe.interpolate(_latent(pipe, a, o)[0], _latent(pipe, b, o)[0], steps)
+    faces = pipe.interpolate(_face(pipe, a, o), _face(pipe, b, o), steps)
     done = [_start(a), {"interpolated to": b.name, "steps": steps}]
     _write_sequence(pipe, out, [face.image for face in faces], done, fps, sign)
     _tell(quiet, out)
@@ -216,7 +215,7 @@ def sweep(
     sign = _signer(options, image)
     pipe = _load(options)
     _check_page(pipe, out, steps * steps if other else steps, steps)
-    start = _latent(pipe, image, options)[0]
+    start = _face(pipe, image, options)
     strengths = [round(first + (last - first) * i / (steps - 1), 4) for i in range(steps)]
     how: dict[str, Any] = {"method": method, "source": source, "lock": lock}
     done = [_start(image), {"swept": prompt, "strengths": strengths, "method": method}]
@@ -237,11 +236,12 @@ def sweep(
 COMMANDS: Final = (encode, edit, mix, interpolate, sweep)
 
 
-def _face(pipe: TextToFace, latent: Tensor) -> Face:
-    """The face of a latent w [1, num_ws, w_dim]."""
+def _face(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Face:
+    """The face of a picture, or of a file of latents, with the noise that it was drawn with."""
     from text2face.editing.operations import face_of
 
-    return face_of(pipe, latent)
+    found = _found(pipe, path, options)
+    return face_of(pipe, found.latent, drawn_with=found.noise)
 
 
 def _load(options: Mapping[str, Any]) -> TextToFace:
@@ -250,13 +250,13 @@ def _load(options: Mapping[str, Any]) -> TextToFace:
     return TextToFace.from_pretrained(options["model"]).to(options["device"])
 
 
-def _latent(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Tensor:
+def _found(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Found:
     """The latent of a picture, or of a file of latents."""
     from text2face.editing.files import read_latent, read_picture
-    from text2face.editing.finding import find
+    from text2face.editing.finding import Found, find
 
     if path.suffix in _LATENTS:
-        return pipe.checked_latents(read_latent(path))
+        return Found(pipe.checked_latents(read_latent(path)))
     picture = read_picture(path)
     if options["c2pa"]:  # what the picture says is kept
         picture.info.pop("c2pa", None)
@@ -276,12 +276,11 @@ def _latent(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Tensor:
     found = find(pipe, picture, str(path))
     for line in found.notes:
         note(line)
-    latent = found.latent
     if options.get("refine"):
         from text2face.editing.operations import refine
 
-        latent = refine(pipe, picture, latent, steps=options["refine"])
-    return latent
+        return Found(refine(pipe, picture, found.latent, steps=options["refine"]))
+    return found
 
 
 def _start(path: Path) -> dict[str, Any]:
@@ -335,7 +334,7 @@ def _write(
     from text2face.storage.folders import make_folder
 
     make_folder(out.parent)
-    write_edited(out, face.image, pipe, steps, face.latent, sign=sign)
+    write_edited(out, face.image, pipe, steps, face.latent, noise=face.noise, sign=sign)
 
 
 def _write_sheet(

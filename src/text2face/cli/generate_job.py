@@ -157,6 +157,11 @@ class Job:
         pipe.to(self.device, getattr(torch, self.dtype))
         if self.source:
             torch.set_num_threads(self.source.threads)
+            if self.source.batch > 1:
+                note(
+                    f"the image was drawn in a batch of {self.source.batch}: this is the same "
+                    "face, but the last bits of its pixels may differ"
+                )
         if self.source and self.source.weights != pipe.weights:
             raise CheckpointError(
                 f"the image was made with the weights {self.source.weights} of "

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from text2face.editing.records import remember
 from text2face.errors import ArgumentError, InversionError
-from text2face.faces import to_tensor
+from text2face.faces import AS_STORED, Noise, to_tensor
 from text2face.inversion.align import LEAST_SIDE
 from text2face.pictures import to_rgb
 
@@ -49,6 +49,8 @@ class Found:
     """w [1, num_ws, w_dim], float32 on the CPU."""
     notes: tuple[str, ...] = ()
     """What the user should know, a sentence each."""
+    noise: Noise = AS_STORED
+    """The noise inputs that it was drawn with."""
 
 
 @torch.no_grad()
@@ -79,7 +81,8 @@ def find(pipe: FaceModel, image: Image.Image | Tensor, name: str = "the picture"
         picture = to_rgb(image, name)
         memory = remember(pipe, picture)
         if memory.latent is not None:
-            return Found(pipe.checked_latents(memory.latent).float().cpu(), tuple(notes))
+            latent = pipe.checked_latents(memory.latent).float().cpu()
+            return Found(latent, tuple(notes), memory.noise)
         if memory.changed:
             notes.append(
                 f"{name} is not what its record draws, another program changed it; the picture as "

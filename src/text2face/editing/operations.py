@@ -17,10 +17,10 @@ from text2face.checks import check_count, check_number
 from text2face.editing.base import Subject, check_method
 from text2face.editing.finding import Found, find
 from text2face.errors import ArgumentError
-from text2face.faces import Face, noise, to_pil, to_tensor
+from text2face.faces import Face, Noise, noise, to_pil, to_tensor
 from text2face.inversion.optimisation import InversionProgress, OptimisationConfig, optimise
 from text2face.printing import printable
-from text2face.settings import NoiseMode, check_seed
+from text2face.settings import check_seed
 
 if TYPE_CHECKING:
     from text2face.model import FaceModel
@@ -71,7 +71,8 @@ def _found(pipe: FaceModel, face: FaceLike) -> Found:
         raise ArgumentError(
             f"the latent is {list(latent.shape)}, expected one finite [num_ws, w_dim]"
         )
-    return Found(pipe.checked_latents(latent).float().cpu())
+    drawn_with = face.noise if isinstance(face, Face) else Noise()
+    return Found(pipe.checked_latents(latent).float().cpu(), noise=drawn_with)
 
 
 def refine(
@@ -103,14 +104,16 @@ def face_of(
     prompt: str = "",
     seed: int = NO_SEED,
     embedding: Tensor | None = None,
-    noise_mode: NoiseMode = "const",
+    drawn_with: Noise | None = None,
 ) -> Face:
     """Draw the face of a latent w [1, num_ws, w_dim]; its score is the cosine to `embedding`."""
-    images = pipe.decode(latent, noise_mode)
+    drawn_with = drawn_with or Noise()
+    images = pipe.decode(latent, drawn_with.mode, seed=drawn_with.seed)
     seen = F.normalize(pipe.encoder.encode_image(images).float(), dim=1).cpu()
     wanted = seen[0] if embedding is None else embedding.cpu()
     score = float(seen[0] @ wanted)
-    return Face(to_pil(images)[0], latent[0].float().cpu(), wanted, prompt, seed, score)
+    image = to_pil(images)[0]
+    return Face(image, latent[0].float().cpu(), wanted, prompt, seed, score, drawn_with)
 
 
 @torch.no_grad()
@@ -193,9 +196,11 @@ def locked(pipe: FaceModel, change: Tensor, lock: float) -> Tensor:
 def interpolate(pipe: FaceModel, a: FaceLike, b: FaceLike, steps: int = 8) -> list[Face]:
     """Faces on the way from one to another, in equal steps of w, both ends included."""
     check_count("steps", steps, least=2, most=10_000)
-    start, end = latent_of(pipe, a), latent_of(pipe, b)
+    start, end = _found(pipe, a), _found(pipe, b)
+    alike = start.noise if start.noise == end.noise else None
     shares = torch.linspace(0, 1, steps)
-    return [face_of(pipe, torch.lerp(start, end, float(share))) for share in shares]
+    between = (torch.lerp(start.latent, end.latent, float(share)) for share in shares)
+    return [face_of(pipe, latent, drawn_with=alike) for latent in between]
 
 
 def mix(pipe: FaceModel, a: FaceLike, b: FaceLike, layers: str | Sequence[int] = "coarse") -> Face:
@@ -212,9 +217,10 @@ def mix(pipe: FaceModel, a: FaceLike, b: FaceLike, layers: str | Sequence[int] =
         ArgumentError: There are no such layers, or a face is none.
     """
     rows = parse_layers(layers, pipe.generator.num_ws)
-    latent = latent_of(pipe, a).clone()
+    found = _found(pipe, a)
+    latent = found.latent.clone()
     latent[:, rows] = latent_of(pipe, b)[:, rows]
-    return face_of(pipe, latent)
+    return face_of(pipe, latent, drawn_with=found.noise)
 
 
 def parse_layers(layers: str | Sequence[int], num_ws: int) -> list[int]:
@@ -252,7 +258,8 @@ def vary(pipe: FaceModel, face: FaceLike, seed: int = 0, amount: float = 0.3) ->
     """Another face like this one: turned by `amount` (0 to 1) towards that of a seed."""
     check_seed(seed)
     check_number("amount", amount, 0, 1)
-    latent = latent_of(pipe, face)
+    found = _found(pipe, face)
+    latent = found.latent
     axes = pipe.latent_axes
     drawn = noise(seed, axes.up.shape[0])
     code = (latent[:, 0] - axes.mean) @ axes.down
@@ -261,7 +268,7 @@ def vary(pipe: FaceModel, face: FaceLike, seed: int = 0, amount: float = 0.3) ->
     varied = latent + ((turned - code) @ axes.up)[:, None] if amount else latent
     prompt = face.prompt if isinstance(face, Face) else ""
     wanted = face.embedding if isinstance(face, Face) else None
-    return face_of(pipe, varied, prompt, seed, wanted)
+    return face_of(pipe, varied, prompt, seed, wanted, found.noise)
 
 
 @torch.no_grad()
@@ -279,6 +286,7 @@ def sweep(
     """The same edit at several strengths, whose change is found once; see `edit`."""
     if not strengths:
         raise ArgumentError("no strengths; expected at least one number")
+    check_number("lock", lock, 0, 1)
     for strength in strengths:
         check_number("strength", strength, -MAX_STRENGTH, MAX_STRENGTH)
     found = _found(pipe, face)
@@ -289,7 +297,7 @@ def sweep(
         change = locked(pipe, change, lock)
     seed = face.seed if isinstance(face, Face) else NO_SEED
     faces = (
-        face_of(pipe, latent + s * change if s else latent, prompt, seed, embedding)
+        face_of(pipe, latent + s * change if s else latent, prompt, seed, embedding, found.noise)
         for s in strengths
     )
     return [replace(face, notes=found.notes) for face in faces]

@@ -20,13 +20,13 @@ from torch import Tensor
 import text2face
 from text2face import provenance
 from text2face.errors import ArgumentError, Text2FaceError
-from text2face.faces import to_pil
+from text2face.faces import AS_STORED, Noise, to_pil
 from text2face.provenance import pixels
 from text2face.provenance.record import record_of
+from text2face.settings import Settings, check_seed
 
 if TYPE_CHECKING:
     from text2face.model import FaceModel
-    from text2face.settings import NoiseMode
 
 __all__ = ["Memory", "pack", "recall", "remember", "unpack", "write_edited"]
 
@@ -64,6 +64,8 @@ class Memory:
 
     latent: Tensor | None = None
     """w [1, num_ws, w_dim] of a picture that these weights made; None of any other."""
+    noise: Noise = AS_STORED
+    """The noise inputs that it was drawn with."""
     changed: bool = False
     """Whether these weights made a picture which another program has changed since."""
 
@@ -84,25 +86,27 @@ def remember(pipe: FaceModel, image: Image.Image) -> Memory:
     same = pixels.agrees(content.get("pixels"), image)
     if same is False:
         return Memory(changed=True)
-    noise: NoiseMode = "const"
-    seed = 0
+    noise = Noise()
     try:
         if "latent" in content:
             latent = unpack(content["latent"])[None]
+            noise = Noise(*content.get("noise", ()))
+            Settings(noise_mode=noise.mode)
+            check_seed(noise.seed)
         elif content.get("process") is not None or "contact_sheet" in content:
             return Memory()  # changed since it was drawn, or several
         else:
             record = record_of(content)
             embedding = pipe.embed(record.prompt, record.settings)
             latent = pipe.latents(embedding[None], [record.seed], record.settings)
-            noise, seed = record.settings.noise_mode, record.seed
+            noise = Noise(record.settings.noise_mode, record.seed)
     except (ValueError, KeyError, TypeError, Text2FaceError):  # damaged, or of another version
         return Memory()
     if same is None:
-        drawn = to_pil(pipe.decode(latent, noise, seed=seed))[0]
+        drawn = to_pil(pipe.decode(latent, noise.mode, seed=noise.seed))[0]
         if not pixels.alike(drawn, image):
             return Memory(changed=True)
-    return Memory(latent)
+    return Memory(latent, noise)
 
 
 def write_edited(
@@ -112,6 +116,7 @@ def write_edited(
     steps: Sequence[Mapping[str, Any]],
     latent: Tensor | None = None,
     *,
+    noise: Noise | None = None,
     fps: int = 12,
     sign: provenance.Signer | None = None,
 ) -> None:
@@ -123,6 +128,7 @@ def write_edited(
         pipe: What made it.
         steps: What was done, first to last, as JSON values.
         latent: w [num_ws, w_dim] of the picture; None for several.
+        noise: The noise inputs of the picture; None = "const".
         fps: Frames in a second.
         sign: Adds Content Credentials.
 
@@ -138,5 +144,7 @@ def write_edited(
     }
     if latent is not None:
         content["latent"] = pack(latent)
+        if noise is not None and noise.mode != "const":
+            content["noise"] = list(noise)
     told = "; ".join(" ".join(f"{k} {v}" for k, v in step.items()) for step in steps)
     provenance.write_edited(path, image, told, content, fps=fps, sign=sign)

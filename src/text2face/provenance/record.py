@@ -40,6 +40,8 @@ class Record:
     """The kind of device that drew it."""
     threads: int = 1
     """The CPU threads that drew it: their number changes the last bits of sums."""
+    batch: int = 1
+    """How many images were drawn at once: more than 1 may change the last bits of each."""
     version: str = ""
     """The version of text2face that drew it."""
     score: float | None = None
@@ -66,6 +68,7 @@ def describe(
         dtype=str(pipe.dtype).removeprefix("torch."),
         device=pipe.device.type,
         threads=torch.get_num_threads(),
+        batch=face.batch,
         version=text2face.__version__,
         score=face.score,
         process=process,
@@ -95,6 +98,7 @@ def record_of(values: Mapping[str, Any]) -> Record:
         raise ValueError(f"an unknown number type {record.dtype[:20]!r}")
     check_seed(record.seed)
     check_count("threads", record.threads, most=1024)
+    check_count("batch", record.batch)
     return record
 
 

@@ -17,10 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from text2face.encoders.preprocessing import Preprocessing
-from text2face.encoders.tokens import TextTokenizer
-from text2face.errors import ArgumentError, CheckpointError, PromptError, quoted
-from text2face.foreign.files import read_checkpoint
-from text2face.foreign.weights import Weights
+from text2face.encoders.tokens import Reads, TextTokenizer
+from text2face.encoders.towers import PICKLE_NAME, has_safetensors, read_model
+from text2face.errors import ArgumentError, CheckpointError, PromptError
 from text2face.registry import register
 from text2face.storage.folders import CONFIG_NAME, WEIGHTS_NAME, atomic_file, make_folder, read_json
 from text2face.storage.hub import is_hub_id, snapshot
@@ -31,10 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["CLIPEncoder"]
 
 TYPE: Final = "clip"
-_FAMILIES: Final = {"clip": ("CLIPConfig", "CLIPModel"), "siglip": ("SiglipConfig", "SiglipModel")}
 _NESTED: Final = "model"
-_INDEX_NAME: Final = "model.safetensors.index.json"
-_PICKLE_NAME: Final = "pytorch_model.bin"
 _PATTERNS: Final = ("*.json", "*.txt", "*.model", "model*.safetensors")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
@@ -157,8 +153,8 @@ class CLIPEncoder(nn.Module):
         """
         expected = "the folder of a CLIP or SigLIP"
         folder = snapshot(hub_id, _PATTERNS, revision=revision, expected=expected)
-        if not _has_safetensors(folder):
-            patterns = (*_PATTERNS, _PICKLE_NAME)
+        if not has_safetensors(folder):
+            patterns = (*_PATTERNS, PICKLE_NAME)
             folder = snapshot(hub_id, patterns, revision=revision, expected=expected)
         encoder = cls.from_folder(folder, truncate=truncate)
         encoder.hub_id = hub_id
@@ -173,9 +169,19 @@ class CLIPEncoder(nn.Module):
             CheckpointError: The folder holds none, or a damaged one.
         """
         folder = Path(folder)
-        model = _read_model(folder)
-        tokenizer = TextTokenizer.read(folder)
-        preprocessing = Preprocessing.from_json(*_read_preprocessing(folder))
+        model = read_model(folder)
+        is_siglip, text = model.config.model_type == "siglip", model.config.text_config
+        reads = Reads(text.vocab_size, is_siglip, text.bos_token_id, text.eos_token_id)
+        tokenizer = TextTokenizer.read(folder, reads)
+        values, path = _read_preprocessing(folder)
+        preprocessing = Preprocessing.from_json(values, path, is_siglip=is_siglip)
+        side = model.config.vision_config.image_size
+        if preprocessing.output != (side, side):
+            raise CheckpointError(
+                f"cannot use {path}: pictures come out as {preprocessing.output}, expected "
+                f"{(side, side)} (height, width), the image_size of {CONFIG_NAME}; the two must "
+                "come from one model"
+            )
         encoder = cls(model, tokenizer, preprocessing, truncate=truncate)
         return encoder.eval().requires_grad_(False)
 
@@ -232,121 +238,6 @@ class CLIPEncoder(nn.Module):
         self.tokenizer.save(folder)
         _write_json(folder / "preprocessor_config.json", self.preprocessing.to_json())
         _write_json(folder / CONFIG_NAME, self.model.config.to_dict())
-
-
-def _read_model(folder: Path) -> CLIPModel | SiglipModel:
-    """Build the network that `config.json` describes and fill it."""
-    config = read_json(folder / CONFIG_NAME)
-    family = config.get("model_type")
-    if family not in _FAMILIES:
-        raise CheckpointError(
-            f"{folder / CONFIG_NAME} describes a model of type {quoted(family)}, expected one of "
-            f"{', '.join(_FAMILIES)} (SigLIP 2 too, but not its NaFlex variant)"
-        )
-    import transformers
-    from huggingface_hub.errors import StrictDataclassError
-
-    config_name, model_name = _FAMILIES[family]
-    try:
-        made = getattr(transformers, config_name).from_dict(config)
-        with torch.device("meta"):
-            model = getattr(transformers, model_name)(made)
-    except (
-        StrictDataclassError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        KeyError,
-        RuntimeError,
-    ) as error:
-        raise CheckpointError(
-            f"cannot use {folder / CONFIG_NAME}: {' '.join(str(error).split())}; expected the "
-            f"configuration of a {family} model; download it again"
-        ) from None
-    tensors = _read_weights(folder)
-    _check(folder, model.state_dict(), tensors)
-    model.load_state_dict(tensors, assign=True)
-    for name, buffer in list(model.named_buffers()):
-        if buffer.is_meta:  # position ids, which are not stored
-            owner = model.get_submodule(name.rpartition(".")[0])
-            ids = torch.arange(buffer.shape[-1]).expand(buffer.shape)
-            owner.register_buffer("position_ids", ids, persistent=False)
-    return model
-
-
-def _read_weights(folder: Path) -> dict[str, Tensor]:
-    """All tensors of a model, floats as float32."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    names = [WEIGHTS_NAME]
-    if not _has_safetensors(folder) and (folder / _PICKLE_NAME).exists():
-        return _read_pickled(folder / _PICKLE_NAME)
-    if not (folder / WEIGHTS_NAME).exists() and (folder / _INDEX_NAME).exists():
-        shards = read_json(folder / _INDEX_NAME).get("weight_map")
-        if not isinstance(shards, dict) or not all(
-            isinstance(name, str) and Path(name).name == name for name in shards.values()
-        ):
-            raise CheckpointError(f"damaged file: {folder / _INDEX_NAME} lists no files")
-        names = sorted(set(shards.values()))
-    tensors: dict[str, Tensor] = {}
-    for name in names:
-        if not (folder / name).is_file():
-            raise CheckpointError(
-                f"missing file: {folder / name}; expected the weights of a CLIP or SigLIP; "
-                "download the model again"
-            )
-        try:
-            tensors |= load_file(folder / name)
-        except (SafetensorError, OSError, ValueError, KeyError) as error:
-            raise CheckpointError(
-                f"damaged file: {folder / name} is not a whole safetensors file "
-                f"({' '.join(str(error).split())}); download the model again"
-            ) from None
-    return {
-        name: tensor.float() if tensor.is_floating_point() else tensor
-        for name, tensor in tensors.items()
-        if not name.endswith("position_ids")  # old files store them
-    }
-
-
-def _read_pickled(path: Path) -> dict[str, Tensor]:
-    """All tensors of a file of `torch.save`, as OpenAI's models are published."""
-    tree = read_checkpoint(path)
-    if not isinstance(tree, dict):
-        raise CheckpointError(
-            f"wrong weights: {path} holds no tensors by name, expected those of a CLIP or SigLIP"
-        )
-    weights = Weights(tree, str(path), path.stat().st_size)
-    return {
-        name: weights.take(name)
-        for name in weights.names()
-        if not name.endswith("position_ids")  # old files store them
-    }
-
-
-def _has_safetensors(folder: Path) -> bool:
-    return (folder / WEIGHTS_NAME).exists() or (folder / _INDEX_NAME).exists()
-
-
-def _check(folder: Path, expected: dict[str, Tensor], got: dict[str, Tensor]) -> None:
-    """See that the weights are those of the network."""
-    wrong = [f"lacks {name}" for name in expected.keys() - got.keys()]
-    wrong += [f"has unknown {name}" for name in got.keys() - expected.keys()]
-    wrong += [
-        f"has {name} of shape {list(got[name].shape)}, expected {list(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in got and got[name].shape != tensor.shape
-    ]
-    if not wrong:
-        infinite = (name for name, tensor in got.items() if not tensor.isfinite().all())
-        wrong = [f"has NaN or infinity in {name}" for name in infinite]
-    if wrong:
-        raise CheckpointError(
-            f"wrong weights in {folder}: the file {min(wrong)}"
-            + (f" and {len(wrong) - 1} more like this" if len(wrong) > 1 else "")
-            + f"; expected the tensors that {CONFIG_NAME} describes; download the model again"
-        )
 
 
 def _read_preprocessing(folder: Path) -> tuple[dict[str, Any], Path]:

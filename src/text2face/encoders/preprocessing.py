@@ -42,12 +42,16 @@ class Preprocessing:
     """How to resize; with antialiasing, as Pillow does."""
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any], where: object) -> Self:
+    def from_json(
+        cls, values: Mapping[str, Any], where: object, *, is_siglip: bool = False
+    ) -> Self:
         """Read the JSON of an image processor of transformers.
 
         Args:
             values: The content of `preprocessor_config.json`.
             where: Its path, for errors.
+            is_siglip: Whose processor it is: CLIP's takes a single number as the length of the
+                shorter side, SigLIP's as that of both.
 
         Raises:
             CheckpointError: It asks for what there is not.
@@ -56,27 +60,43 @@ class Preprocessing:
             skipped = [
                 step
                 for step in ("do_resize", "do_rescale", "do_normalize")
-                if not values.get(step, True)
+                if values.get(step, True) is not True
             ]
             if skipped:
-                raise ValueError(f"{skipped[0]} is false, expected true")
-            if not math.isclose(values.get("rescale_factor", 1 / 255), 1 / 255, rel_tol=1e-3):
-                raise ValueError(f"rescale_factor is {values['rescale_factor']}, expected 1/255")
-            if (number := values.get("resample", 3)) not in _MODES:
-                raise ValueError(f"resample is {number}, expected 2 (bilinear) or 3 (bicubic)")
+                raise ValueError(f"{skipped[0]} is {quoted(values[skipped[0]])}, expected true")
+            factor = values.get("rescale_factor", 1 / 255)
+            if not isinstance(factor, float) or not math.isclose(factor, 1 / 255, rel_tol=1e-3):
+                raise ValueError(f"rescale_factor is {quoted(factor)}, expected 1/255")
+            number = values.get("resample", 3)
+            if type(number) is not int or number not in _MODES:
+                raise ValueError(
+                    f"resample is {quoted(number)}, expected 2 (bilinear) or 3 (bicubic)"
+                )
             size = values["size"]
             if isinstance(size, Mapping) and "shortest_edge" in size:
-                size = size["shortest_edge"]
+                size = _whole(size["shortest_edge"])
+            elif isinstance(size, Mapping) or is_siglip:
+                size = _pair(size)
+            crops = values.get("do_center_crop")
+            if crops is None:  # CLIP's processor crops unless it says that it does not
+                crops = not isinstance(size, tuple) or values.get("crop_size") is not None
+            if not isinstance(crops, bool):
+                raise ValueError(f"do_center_crop is {quoted(crops)}, expected true or false")
             made = cls(
-                size=_pair(size) if isinstance(size, Mapping) else _whole(size),
+                size=size if isinstance(size, tuple) else _whole(size),
                 mean=_three(values["image_mean"]),
                 std=_three(values["image_std"]),
-                crop=_pair(values["crop_size"]) if values.get("do_center_crop") else None,
+                crop=_pair(values["crop_size"]) if crops else None,
                 mode=_MODES[number],
             )
             if min(made.std) <= 0:
                 raise ValueError(f"image_std is {made.std}, expected positive numbers")
             smallest = made.size if isinstance(made.size, tuple) else (made.size, made.size)
+            if not made.crop and not isinstance(made.size, tuple):
+                raise ValueError(
+                    f"size is {made.size} for the shorter side alone and nothing is cropped, "
+                    "expected pictures of one size"
+                )
             if made.crop and (made.crop[0] > smallest[0] or made.crop[1] > smallest[1]):
                 raise ValueError(f"crop_size {made.crop} is larger than size {made.size}")
         except KeyError as error:
@@ -90,6 +110,13 @@ class Preprocessing:
                 "image processor"
             ) from None
         return made
+
+    @property
+    def output(self) -> tuple[int, int]:
+        """Height and width of what comes out; (0, 0) if they depend on what comes in."""
+        if self.crop:
+            return self.crop
+        return self.size if isinstance(self.size, tuple) else (0, 0)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Prepare images.

@@ -8,24 +8,67 @@ from __future__ import annotations
 
 import json
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from tokenizers import Tokenizer
 
-from text2face.errors import CheckpointError, OutputError
+from text2face.encoders.tokenizer_files import check_steps, unreachable
+from text2face.errors import CheckpointError, OutputError, one_line, quoted
 from text2face.storage.folders import atomic_file, read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["TextTokenizer"]
+__all__ = ["Reads", "TextTokenizer"]
 
 _FILE: Final = "tokenizer.json"
 _CONFIG: Final = "tokenizer_config.json"
+_SENTENCES: Final = "spiece.model"
+_MARKS: Final = ("<|startoftext|>", "<|endoftext|>")
+_MAX_MERGES: Final = 16 << 20
+"""Bytes; CLIP's merges have 0.5 MB, SigLIP's pieces 0.8 MB."""
+_FEWEST: Final = 16
+_PROBES: Final = ("a", "an old man with a red hat, 3 years; it's", "É漢 🙂 ٣ \u1e9e", "x" * 64)
 _T = TypeVar("_T")
 _PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What a network reads."""
+
+    vocab_size: int
+    """Rows of its table of tokens."""
+    is_siglip: bool
+    start: int | None = None
+    """The id of the mark before a text, as its configuration names it."""
+    end: int | None = None
+    """The same for the mark after it."""
+
+    def check_marks(self, empty: list[int], one: list[int], highest: int) -> None:
+        """See that texts begin and end as CLIP was trained; SigLIP's configurations do not say.
+
+        Args:
+            empty: The ids of no text.
+            one: The ids of a text of one letter.
+            highest: The highest id of the tokenizer.
+
+        Raises:
+            ValueError: They do not.
+        """
+        if self.is_siglip:
+            return
+        # OpenAI's own configurations have a wrong 0 and 2, and CLIP then looks for the highest id.
+        start = empty[0] if self.start in (0, None) and empty else self.start
+        end = highest if self.end in (2, None) else self.end
+        if empty != [start, end] or one[:1] != [start] or one[-1:] != [end]:
+            raise ValueError(
+                f"no text has the ids {quoted(empty)}, expected the start mark {start} and the end "
+                f"mark {end} that the configuration of the network names"
+            )
 
 
 class TextTokenizer:
@@ -71,30 +114,37 @@ class TextTokenizer:
         return text
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
-        """Read the tokenizer of a model folder.
+    def read(cls, folder: Path, reads: Reads) -> Self:
+        """Read the tokenizer of a model folder, and see that it is that of its network.
+
+        Args:
+            folder: Holds `tokenizer.json`, or `vocab.json` and `merges.txt`, or `spiece.model`.
+            reads: What the network expects.
 
         Raises:
-            CheckpointError: There is none, or it is damaged.
+            CheckpointError: There is none, it is damaged, or it is of another network.
         """
-        config = read_json(folder / _CONFIG) if (folder / _CONFIG).exists() else {}
-        backend: Tokenizer | PreTrainedTokenizerBase
-        if (folder / _FILE).exists():
-            backend = _attempt(folder, lambda: Tokenizer.from_file(str(folder / _FILE)))
-        elif (folder / "vocab.json").exists():
-            backend = _attempt(folder, lambda: _clip(folder))
-        else:
-            backend = _attempt(folder, lambda: _sentencepiece(folder))
-        if isinstance(backend, Tokenizer):
-            backend.no_padding()
-            backend.no_truncation()
+        path = folder / _CONFIG
+        config = read_json(path) if path.exists() else {}
+        if reads.is_siglip and not isinstance(config.get("tokenizer_class"), str):
+            raise _unreadable(
+                folder,
+                f"{_CONFIG} is missing or names no tokenizer_class, which says how SigLIP"
+                " takes punctuation",
+            )
+        backend, missing = _backend(folder, config)
         kind = str(config.get("tokenizer_class", ""))
-        return cls(
+        tokenizer = cls(
             backend,
-            pad_id=_pad_id(folder, config, backend),
+            pad_id=_pad_id(folder, config, backend, reads),
             pads_left=config.get("padding_side") == "left",
             keeps_punctuation=not kind.startswith("SiglipTokenizer"),
         )
+        try:
+            _attempt(lambda: _probe(tokenizer, reads, missing))
+        except ValueError as error:
+            raise _unreadable(folder, one_line(error)[:300]) from None
+        return tokenizer
 
     def save(self, folder: Path) -> None:
         """Write what `read` reads.
@@ -121,38 +171,134 @@ class TextTokenizer:
             file.write(f"{json.dumps(config, indent=2)}\n".encode())
 
 
-def _clip(folder: Path) -> Tokenizer:
+def _backend(
+    folder: Path, config: Mapping[str, Any]
+) -> tuple[Tokenizer | PreTrainedTokenizerBase, int]:
+    """The tokenizer of a folder, and how many of its tokens no merge makes."""
+    names = [name for name in (_FILE, "vocab.json", "merges.txt") if (folder / name).is_file()]
+    try:
+        if _FILE in names:
+            return _attempt(lambda: _from_json(folder / _FILE))
+        if len(names) == 2:
+            return _attempt(lambda: _clip(folder, config))
+        if (folder / _SENTENCES).is_file():
+            return _attempt(lambda: _sentencepiece(folder / _SENTENCES)), 0
+    except (ImportError, ValueError) as error:
+        raise _unreadable(folder, one_line(error)[:300]) from None
+    there = f"{names[0]} alone" if names else "no tokenizer.json, no vocab.json and merges.txt"
+    raise _unreadable(folder, there)
+
+
+def _unreadable(folder: Path, why: str) -> CheckpointError:
+    return CheckpointError(
+        f"cannot read the tokenizer in {folder}: {why}; expected {_FILE}, or vocab.json and "
+        f"merges.txt, or {_SENTENCES} and `pip install text2face[siglip]`, as they were saved "
+        "with the model; download the model again"
+    )
+
+
+def _from_json(path: Path) -> tuple[Tokenizer, int]:
+    content = read_json(path)
+    check_steps(content)
+    backend = Tokenizer.from_str(json.dumps({**content, "truncation": None, "padding": None}))
+    model = content["model"]
+    if model["type"] != "BPE":
+        return backend, 0
+    added = {one["content"] for one in content.get("added_tokens", [])}
+    suffix = model.get("end_of_word_suffix") or ""
+    left = unreachable(backend.get_vocab(), model.get("merges"), added, suffix)
+    # Other makers than CLIP's have a few tokens that are looked up whole.
+    return backend, len(left) if suffix or len(left) > len(backend.get_vocab()) // 10 else 0
+
+
+def _clip(folder: Path, config: Mapping[str, Any]) -> tuple[Tokenizer, int]:
     """CLIP's tokenizer from its two original files."""
     from transformers import CLIPTokenizer
 
-    tokenizer: Tokenizer = CLIPTokenizer.from_pretrained(
-        folder, local_files_only=True
-    ).backend_tokenizer
+    vocabulary = read_json(folder / "vocab.json")
+    if not all(type(i) is int and i >= 0 for i in vocabulary.values()):
+        raise ValueError("vocab.json holds other things than tokens and their ids")
+    with (folder / "merges.txt").open("rb") as file:
+        content = file.read(_MAX_MERGES + 1)
+    if len(content) > _MAX_MERGES:
+        raise ValueError(f"merges.txt has more than {_MAX_MERGES >> 20} MiB")
+    lines = [line for line in content.decode().split("\n") if line.strip()]
+    lines = lines[1:] if lines and lines[0].startswith("#version") else lines
+    merges = [tuple(line.split()) for line in lines]
+    marks = {}
+    for name in ("bos_token", "eos_token", "unk_token", "pad_token"):
+        mark = config.get(name)
+        mark = mark.get("content") if isinstance(mark, dict) else mark
+        if isinstance(mark, str):
+            marks[name] = mark
+    left = unreachable(vocabulary, merges, {*_MARKS, *marks.values()}, "</w>")
+    unknown = {*_MARKS, *marks.values()} - vocabulary.keys() if not marks else set()
+    if unknown:
+        raise ValueError(f"vocab.json has no {min(unknown)}")
+    made = CLIPTokenizer(vocab=vocabulary, merges=merges, **marks)
+    tokenizer: Tokenizer = made.backend_tokenizer
+    return tokenizer, len(left)
+
+
+def _sentencepiece(path: Path) -> PreTrainedTokenizerBase:
+    from transformers import SiglipTokenizer
+
+    if path.stat().st_size > _MAX_MERGES:
+        raise ValueError(f"{path.name} has more than {_MAX_MERGES >> 20} MiB")
+    tokenizer: PreTrainedTokenizerBase = SiglipTokenizer(vocab_file=str(path))
     return tokenizer
 
 
-def _sentencepiece(folder: Path) -> PreTrainedTokenizerBase:
-    from transformers import AutoTokenizer
-
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False
-    )
-    return tokenizer
-
-
-def _attempt(folder: Path, make: Callable[[], _T]) -> _T:
+def _attempt(make: Callable[[], _T]) -> _T:
+    """Do something with a tokenizer; whatever goes wrong is a ValueError."""
     try:
         return make()
-    except Exception as error:  # tokenizers raises bare Exception
-        why = " ".join(str(error).split())[:200]
-        raise CheckpointError(
-            f"cannot read the tokenizer in {folder}: {why}; expected {_FILE}, or vocab.json and "
-            "merges.txt, or spiece.model and `pip install text2face[siglip]`"
-        ) from None
+    except CheckpointError:
+        raise
+    except (Exception, BaseException) as error:  # tokenizers raises bare Exception, and panics
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(one_line(error)) from None
+
+
+def _probe(tokenizer: TextTokenizer, reads: Reads, missing: int) -> None:
+    """See that a tokenizer is that of its network.
+
+    Raises:
+        ValueError: It is not.
+    """
+    backend = tokenizer.backend
+    vocabulary: Mapping[str, int] = backend.get_vocab()
+    highest = max(vocabulary.values(), default=0)
+    if len(vocabulary) < _FEWEST:
+        raise ValueError(f"it has {len(vocabulary)} tokens, expected those of a language")
+    if highest >= reads.vocab_size or len(vocabulary) < 0.9 * reads.vocab_size:
+        raise ValueError(
+            f"it has {len(vocabulary)} tokens with ids up to {highest}, expected about the "
+            f"{reads.vocab_size} of the network"
+        )
+    if missing:
+        raise ValueError(
+            f"{missing} of its {len(vocabulary)} tokens are made by none of its merges, expected "
+            "none; the merges are cut off or of another model"
+        )
+    letters = [tuple(ids) for ids in tokenizer(string.ascii_lowercase)]
+    if len(set(letters)) < len(letters) // 2:
+        raise ValueError("it does not tell letters apart")
+    for text in _PROBES:
+        (ids,) = tokenizer([text])
+        if len(ids) > 8 * len(text) + 8:
+            raise ValueError(f"it makes {len(ids)} tokens of {len(text)} characters")
+        if any(not 0 <= i < reads.vocab_size for i in ids):
+            raise ValueError(f"it makes ids beyond the {reads.vocab_size} of the network")
+    reads.check_marks(tokenizer([""])[0], tokenizer(["a"])[0], highest)
 
 
 def _pad_id(
-    folder: Path, config: dict[str, Any], backend: Tokenizer | PreTrainedTokenizerBase
+    folder: Path,
+    config: Mapping[str, Any],
+    backend: Tokenizer | PreTrainedTokenizerBase,
+    reads: Reads,
 ) -> int:
     """The id of the padding token that the configuration names."""
     if not isinstance(backend, Tokenizer):
@@ -164,4 +310,6 @@ def _pad_id(
     if isinstance(token, dict):
         token = token.get("content")
     found = backend.token_to_id(token) if isinstance(token, str) else None
+    if found is None and reads.is_siglip:  # which sees what texts are padded with
+        raise _unreadable(folder, f"the padding token is {quoted(token)}, which it does not have")
     return 0 if found is None else found

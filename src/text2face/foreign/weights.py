@@ -80,6 +80,10 @@ class Weights:
         """The names that have not been taken."""
         return sorted(self._tensors)
 
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the tensors that have not been taken."""
+        return {name: stored.shape for name, stored in self._tensors.items()}
+
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
         """The shape of a tensor.
 
@@ -124,6 +128,12 @@ class Weights:
         """
         stored = self._find(name)
         self.charge(name, stored.numel)
+        if not stored.storage.dtype.is_floating_point:
+            raise CheckpointError(
+                f"wrong weights: {self.source}: tensor {quoted(name)} has numbers of type "
+                f"{stored.storage.dtype}, expected floating-point numbers; the file may be of "
+                "another kind or quantised"
+            )
         tensor = stored.tensor().float()
         if not tensor.isfinite().all():
             raise CheckpointError(

@@ -27,7 +27,8 @@ from text2face.errors import (
 if TYPE_CHECKING:
     from text2face.checkpoints import load_generator, load_sampler
     from text2face.loading import load_encoder
-    from text2face.pipeline import Output, TextToFace
+    from text2face.output import Output
+    from text2face.pipeline import TextToFace
 
     __version__: str
 
@@ -48,7 +49,7 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Output": "text2face.pipeline",
+    "Output": "text2face.output",
     "TextToFace": "text2face.pipeline",
     "load_encoder": "text2face.loading",
     "load_generator": "text2face.checkpoints",

@@ -1,10 +1,9 @@
-"""What the pipeline hands out: faces, and how pictures become tensors and back."""
+"""A face, and how pictures become tensors and back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, overload
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 from text2face.pictures import to_rgb
 from text2face.settings import NoiseMode
 
-__all__ = ["Face", "Output", "noise", "to_pil", "to_tensor"]
+__all__ = ["Face", "noise", "to_pil", "to_tensor"]
 
 
 class Noise(NamedTuple):
@@ -46,60 +45,6 @@ class Face:
     """How many were drawn at once: more than 1 may change the last bits of each."""
     notes: tuple[str, ...] = ()
     """What the user should know about how it came about, a sentence each."""
-
-
-class Output(Sequence[Face]):
-    """The faces that `TextToFace` returns: prompt by prompt, seed by seed (or best first)."""
-
-    def __init__(self, faces: Iterable[Face], *, unknown_words: Sequence[str] = ()) -> None:
-        """Hold faces.
-
-        Args:
-            faces: In order.
-            unknown_words: The words of the prompts that the encoder does not know.
-        """
-        self.faces = list(faces)
-        self.unknown_words = list(unknown_words)
-
-    @overload
-    def __getitem__(self, index: int) -> Face: ...
-    @overload
-    def __getitem__(self, index: slice) -> Output: ...
-
-    def __getitem__(self, index: int | slice) -> Face | Output:
-        """One face, or an `Output` of some."""
-        if isinstance(index, slice):
-            return Output(self.faces[index], unknown_words=self.unknown_words)
-        return self.faces[index]
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(self.faces)
-
-    @property
-    def images(self) -> list[Image.Image]:
-        """The pictures."""
-        return [face.image for face in self.faces]
-
-    @property
-    def latents(self) -> Tensor:
-        """Their latents w [N, num_ws, w_dim]."""
-        return torch.stack([face.latent for face in self.faces])
-
-    @property
-    def embeddings(self) -> Tensor:
-        """The prompts' embeddings [N, D], L2-normalised."""
-        return torch.stack([face.embedding for face in self.faces])
-
-    @property
-    def seeds(self) -> list[int]:
-        """Their seeds."""
-        return [face.seed for face in self.faces]
-
-    @property
-    def scores(self) -> list[float]:
-        """The cosine between each image's embedding and its prompt's."""
-        return [face.score for face in self.faces]
 
 
 def noise(seed: int, dim: int) -> Tensor:

@@ -20,10 +20,11 @@ from text2face import loading, named, prompts
 from text2face.editing import operations
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, PromptError
-from text2face.faces import Face, Noise, Output, noise, to_pil
+from text2face.faces import Face, Noise, noise, to_pil
 from text2face.generators.axes import LatentAxes, latent_axes
 from text2face.generators.base import Generator
 from text2face.inversion.base import LatentEncoder
+from text2face.output import Drawing, Output
 from text2face.prompts import Prompt
 from text2face.samplers.base import LatentCritic, LatentSampler
 from text2face.samplers.conditions import check_condition, make_condition
@@ -226,7 +227,8 @@ class TextToFace:
         asked = [prompt] if isinstance(prompt, str | Prompt) else prompt
         read = [self.read(one, chosen) for one in _several(asked)]
         faces = self.draw(read, seeds, chosen, keep=keep, batch_size=batch_size)
-        return Output(list(faces), unknown_words=_unknown(read))
+        drawing = Drawing.now(self, chosen)
+        return Output(faces, unknown_words=_unknown(read), drawing=drawing)
 
     def settings(self, **given: Any) -> Settings:
         """Settings with this model's defaults where nothing, or None, is given.

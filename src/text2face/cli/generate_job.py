@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import text2face
-from text2face import prompts, provenance
+from text2face import provenance
 from text2face.cli.errors import note
 from text2face.cli.models import prepare
 from text2face.errors import ArgumentError, CheckpointError, OutputError
 from text2face.prompts import Prompt
 from text2face.provenance import Record
 from text2face.settings import Settings, check_count
-from text2face.storage.folders import atomic_file, check_writable, make_folder
+from text2face.storage.folders import atomic_file, check_writable, folders_of, make_folder
 
 if TYPE_CHECKING:
     from text2face.pipeline import Face, TextToFace
@@ -97,13 +97,7 @@ class Job:
     @cached_property
     def folders(self) -> dict[str, Path]:
         """Where the faces of each prompt go."""
-        if len(self.texts) == 1:
-            return {self.texts[0]: self.outdir}
-        digits = max(2, len(str(len(self.texts))))
-        return {
-            text: self.outdir / f"{index:0{digits}}-{_slug(text)}"
-            for index, text in enumerate(self.texts, 1)
-        }
+        return folders_of(self.outdir, self.texts)
 
     @cached_property
     def signer(self) -> provenance.Signer | None:
@@ -325,8 +319,3 @@ def write_latent(path: Path, face: Face) -> None:
             from safetensors.torch import save
 
             file.write(save({"w": face.latent[None].contiguous()}))
-
-
-def _slug(text: str) -> str:
-    """A folder name that tells a prompt."""
-    return "-".join(prompts.words(text))[:50].rstrip("-")

@@ -10,7 +10,7 @@ import os
 import secrets
 import tempfile
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import (
@@ -27,6 +27,7 @@ from typing import (
 )
 
 from text2face.errors import CheckpointError, OutputError, one_line, quoted
+from text2face.prompts import words
 
 if TYPE_CHECKING:
     import torch
@@ -311,6 +312,17 @@ def make_folder(folder: Path) -> None:
         ) from None
     except OSError as error:
         raise OutputError(cannot_write(folder, error)) from None
+
+
+def folders_of(folder: Path, texts: Sequence[str]) -> dict[str, Path]:
+    """Where the faces of each prompt go: into the folder itself, or 01-the-words if several."""
+    if len(texts) == 1:
+        return {texts[0]: folder}
+    digits = max(2, len(str(len(texts))))
+    return {
+        text: folder / f"{index:0{digits}}-{'-'.join(words(text))[:50].rstrip('-')}"
+        for index, text in enumerate(texts, 1)
+    }
 
 
 def check_writable(folder: Path) -> None:

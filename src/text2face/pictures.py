@@ -78,6 +78,7 @@ BROKEN: Final = (
     ArithmeticError,
     struct.error,
     zlib.error,
+    Image.DecompressionBombError,  # of GIF, whose frames may be larger than it says
 )
 """What Pillow's decoders raise on damaged files."""
 _SAID: Final = ("parameters", "text2face", "XML:com.adobe.xmp", "xmp")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -14,7 +15,7 @@ from text2face.editing import History
 from text2face.editing.base import Subject
 from text2face.editing.channels import style_layers
 from text2face.editing.directions import LatentPairs
-from text2face.editing.files import read_picture
+from text2face.editing.files import read_latent, read_picture
 from text2face.editing.operations import parse_layers
 from text2face.editing.records import pack, recall, unpack, write_edited
 from text2face.editing.targets import target
@@ -236,6 +237,39 @@ def test_the_published_sampler_infers_from_the_picture(pipe: TextToFace) -> None
     assert changed.latent.shape == (4, 16)
     assert not torch.equal(changed.latent, latent)
     assert torch.equal(made.edit(latent, "old man", strength=0).latent, latent)
+
+
+@pytest.mark.parametrize(
+    ("num_ws", "w_dim"), [(10**9, 2), (2, 10**9), (0, 2), (-1, 2), (True, 2), ("2", 2), (2, None)]
+)
+def test_a_latent_of_an_absurd_shape_is_an_error(num_ws: object, w_dim: object) -> None:
+    content = pack(torch.zeros(4, 2)) | {"shape": [num_ws, w_dim]}
+    with pytest.raises(ArgumentError, match="damaged"):
+        unpack(content)
+
+
+def test_files_that_hold_no_latent_are_one_line(tmp_path: Path) -> None:
+    w = np.zeros((1, 4, 2), np.float32)
+    np.save(tmp_path / "array.npy", w)
+    (tmp_path / "array.npy").rename(tmp_path / "array.npz")
+    np.savez(tmp_path / "other.npz", x=w)
+    np.savez(tmp_path / "text.npz", w=np.array(["a"]))
+    np.savez(tmp_path / "whole.npz", w=w.astype(np.int64))
+    np.savez(tmp_path / "flat.npz", w=w[0, 0])
+    np.savez(tmp_path / "pickle.npz", w=np.array([{}], dtype=object))
+    np.savez(tmp_path / "cut.npz", w=w)
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "cut.npz").read_bytes()[:-40])
+    (tmp_path / "text.safetensors").write_text("no latent")
+    (tmp_path / "folder.npz").mkdir()
+    np.savez(tmp_path / "good.NPZ", w=w)
+    (tmp_path / "good.NPZ.npz").rename(tmp_path / "good.NPZ")
+    for path in sorted(tmp_path.iterdir()):
+        if path.name == "good.NPZ":
+            assert read_latent(path).shape == (1, 4, 2)
+            continue
+        with pytest.raises(ArgumentError, match="cannot read a latent") as caught:
+            read_latent(path)
+        assert "\n" not in str(caught.value)
 
 
 def test_a_photo_is_turned_as_its_exif_says(tmp_path: Path) -> None:

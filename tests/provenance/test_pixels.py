@@ -247,6 +247,16 @@ def test_a_gif_of_another_maker_says_nothing(tmp_path: Path) -> None:
         provenance.inspect(tmp_path / "a.gif")
 
 
+def test_a_gif_larger_than_may_be_is_one_line(tmp_path: Path) -> None:
+    provenance.write_edited(tmp_path / "a.gif", [FACE, FACE], "", {"edited": []})
+    file = bytearray((tmp_path / "a.gif").read_bytes())
+    frame = file.index(b",\0\0\0\0\x80\0\x80\0")
+    file[frame + 5 : frame + 9] = b"\xff\xff\xff\xff"
+    for content in (file, file[:6] + b"\xff\xff\xff\xff" + file[10:]):
+        with pytest.raises(ArgumentError, match="expected"):
+            provenance.inspect(bytes(content))
+
+
 def test_bad_moving_pictures_are_named(tmp_path: Path) -> None:
     other = FACE.resize((64, 64))
     for name, frames in (("a.mp4", [FACE] * 2), ("a.gif", [FACE]), ("a.webp", [FACE, other])):

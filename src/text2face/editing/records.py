@@ -19,6 +19,7 @@ from torch import Tensor
 
 import text2face
 from text2face import provenance
+from text2face.checks import check_count
 from text2face.errors import ArgumentError, Text2FaceError
 from text2face.faces import AS_STORED, Noise, to_pil
 from text2face.provenance import pixels
@@ -47,6 +48,9 @@ def unpack(content: Mapping[str, Any]) -> Tensor:
     """
     try:
         num_ws, w_dim = content["shape"]
+        # Of a stranger's file: sizes are held against what generators have before they cost memory.
+        check_count("num_ws", num_ws, most=1024)
+        check_count("w_dim", w_dim, most=2**16)
         raw = base64.b64decode(content["float32"], validate=True)
         rows = torch.from_numpy(np.frombuffer(raw, "<f4").reshape(-1, w_dim).copy())
         if len(rows) not in (1, num_ws) or not bool(rows.isfinite().all()):

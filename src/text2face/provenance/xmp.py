@@ -18,6 +18,7 @@ _IN_GIF: Final = b"\x21\xff\x0bXMP DataXMP"
 """The application extension that holds a packet, as it stands, in a GIF."""
 _AFTER_GIF: Final = b"\x01" + bytes(range(255, -1, -1)) + b"\x00"
 """What lets readers that know nothing of XMP find the end of it."""
+_LONGEST: Final = 2**22
 _PACKET: Final = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
  <rdf:RDF xmlns:rdf="{rdf}">
@@ -43,8 +44,10 @@ def read(packet: str | bytes) -> tuple[str | None, str | None]:
     """The digital source type and the record of a packet; None for what it lacks.
 
     A packet of another program is read too, whether it writes properties as attributes or elements.
-    What is no XML, or declares entities, says nothing.
+    What is no XML, declares entities, or is longer than 4 MiB, says nothing.
     """
+    if len(packet) > _LONGEST:
+        return None, None
     text = packet.decode("utf-8", "replace") if isinstance(packet, bytes) else packet
     text = text.strip("\x00 \n")
     if "<!DOCTYPE" in text or "<!ENTITY" in text:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from text2face import registry
+from text2face.cli.errors import note
 from text2face.cli.names import Named
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.storage.folders import atomic_file, make_folder, read_json
@@ -135,7 +136,7 @@ class Job:
         size = pipe.generator.img_resolution
         reference = ReferenceImages.read(self.reference, size) if self.reference else None
         for line in reference.skipped if reference else ():
-            click.echo(f"skipped {line}", err=True)
+            note(f"skipped {line}")
         bar = tqdm(unit="face", leave=False, disable=True if self.quiet else None)
         return Bench(
             pipe,

@@ -17,10 +17,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from text2face.checkpoints import load_generator
+from text2face.cli.errors import note
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.loading import BUNDLED, load_encoder
 from text2face.pipeline import PipelineConfig, TextToFace
+from text2face.printing import printable
 from text2face.storage.folders import make_config, read_json
 from text2face.storage.texts import read_prompts
 from text2face.training import runs
@@ -185,7 +187,7 @@ def train_command(
                     )
             except Stopped as error:
                 if rank() == 0:
-                    click.echo(f"text2face: {error}", err=True)
+                    note(str(error))
                 raise click.exceptions.Exit(_INTERRUPTED) from None
             if rank() == 0:
                 runs.save_model(
@@ -362,4 +364,4 @@ def _about(cls: type) -> dict[str, str]:
 
 def _say(line: str, quiet: bool) -> None:
     if not quiet and rank() == 0:
-        click.echo(line, err=True)
+        click.echo(printable(line), err=True)

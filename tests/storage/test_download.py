@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -25,6 +25,7 @@ class Server(ThreadingHTTPServer):
         self.stop_after: int | None = None
         self.redirect: str | None = None
         self.asked: list[str | None] = []
+        self.lie: Callable[[Handler, int], None] | None = None
 
     @property
     def url(self) -> str:
@@ -44,6 +45,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", self.server.redirect)
             return self.end_headers()
+        if self.server.lie:
+            asked = wanted.removeprefix("bytes=").removesuffix("-") if wanted else "0"
+            return self.server.lie(self, int(asked))
         start = 0
         if wanted and self.headers["If-Range"] == self.server.etag:
             start = int(wanted.removeprefix("bytes=").removesuffix("-"))
@@ -153,3 +157,137 @@ def test_no_server(target: Path) -> None:
         url = gone.url
     with pytest.raises(CheckpointError, match="check the network"):
         download.fetch(url, target)
+
+
+def answer(handler: Handler, status: int, body: bytes, **headers: str) -> None:
+    handler.send_response(status)
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def rest(first: int, *, etag: str = '"1"', moved: int = 0) -> Callable[[Handler, int], None]:
+    """A partial answer that begins elsewhere, or whose bytes are of elsewhere."""
+
+    def lie(handler: Handler, start: int) -> None:
+        if not start:
+            return answer(handler, 200, CONTENT, Content_Length=str(len(CONTENT)), ETag=etag)
+        begin = first if first >= 0 else start
+        said = f"bytes {begin}-{len(CONTENT) - 1}/{len(CONTENT)}"
+        body = CONTENT[begin - moved :][: len(CONTENT) - begin]
+        length = str(len(body))
+        return answer(handler, 206, body, Content_Length=length, Content_Range=said, ETag=etag)
+
+    return lie
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        rest(0),
+        rest(7),
+        rest(-1, etag='"2"'),
+        lambda handler, start: answer(
+            handler,
+            206 if start else 200,
+            CONTENT[start:],
+            Content_Length=str(len(CONTENT) - start),
+            **({"Content_Range": "bytes */5"} if start else {}),
+        ),
+    ],
+    ids=["from the beginning", "from elsewhere", "of another version", "of no range"],
+)
+def test_a_part_goes_on_only_with_the_rest_of_the_same_version(
+    server: Server, target: Path, lie: Callable[[Handler, int], None]
+) -> None:
+    server.stop_after = 100_000
+    with pytest.raises(CheckpointError, match="it stopped at 100000 bytes"):
+        download.fetch(server.url, target)
+    server.lie = lie
+    download.fetch(server.url, target)
+    assert target.read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=100000-", None]
+
+
+@pytest.mark.parametrize(
+    ("lie", "said"),
+    [
+        (lambda h, s: answer(h, 200, CONTENT[:1000]), "does not say how long the file is"),
+        (lambda h, s: answer(h, 200, b"", Content_Length="0"), "gave an empty file"),
+        (
+            lambda h, s: answer(h, 200, b"log in", Content_Type="text/html; charset=utf-8",
+                                Content_Length="6"),
+            "gave a web page",
+        ),
+        (
+            lambda h, s: answer(h, 200, b"\xef\xbb\xbf \n<!DOCTYPE html>x", Content_Length="20"),
+            "gave a web page",
+        ),
+        (
+            lambda h, s: answer(h, 200, CONTENT, Content_Encoding="gzip", Content_Length="300000"),
+            "packed as 'gzip'",
+        ),
+        (
+            lambda h, s: answer(h, 206, CONTENT[5:], Content_Length="299995",
+                                Content_Range="bytes 5-299999/300000"),
+            "gave another part than the whole",
+        ),
+        (lambda h, s: answer(h, 200, CONTENT, Content_Length="300100"), "stopped at 300000 bytes"),
+    ],
+)  # fmt: skip
+def test_what_is_not_the_whole_file_is_never_taken_for_it(
+    server: Server, target: Path, lie: Callable[[Handler, int], None], said: str
+) -> None:
+    server.lie = lie
+    for _ in range(2):
+        with pytest.raises(CheckpointError, match=said):
+            download.fetch(server.url, target)
+        assert not target.exists()
+        assert not target.with_name("model.pkl.sha256").exists()
+    server.lie = None
+    download.fetch(server.url, target)
+    assert target.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("tag", [b'"1"\r\nX: y', b"\xff\xfe", b"", b"W/1" * 100])
+def test_a_damaged_tag_begins_again(server: Server, target: Path, tag: bytes) -> None:
+    target.parent.mkdir()
+    target.with_name("model.pkl.part").write_bytes(b"something else")
+    target.with_name("model.pkl.part.etag").write_bytes(tag)
+    download.fetch(server.url, target)
+    assert target.read_bytes() == CONTENT
+    assert server.asked == [None]
+
+
+def test_a_part_that_is_longer_than_the_file_begins_again(server: Server, target: Path) -> None:
+    target.parent.mkdir()
+    target.with_name("model.pkl.part").write_bytes(CONTENT + b"x")
+    target.with_name("model.pkl.part.etag").write_text('"1"')
+    download.fetch(server.url, target)
+    assert target.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("pin", [b"", b"\xff", b"0" * 63, b"no pin", b"<html>"])
+def test_a_damaged_pin_is_told_and_can_be_cleared(server: Server, target: Path, pin: bytes) -> None:
+    path = target.with_name("model.pkl.sha256")
+    path.parent.mkdir()
+    path.write_bytes(pin)
+    with pytest.raises(CheckpointError, match=f"{path.name} holds no SHA-256.* delete it"):
+        download.fetch(server.url, target)
+    assert server.asked == []
+    path.unlink()
+    download.fetch(server.url, target)
+    assert path.read_text().split() == [hashlib.sha256(CONTENT).hexdigest(), "model.pkl"]
+
+
+@pytest.mark.parametrize("name", ["all_proxy", "ALL_PROXY", "http_proxy", "HTTP_PROXY"])
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "socks4://127.0.0.1:9", "socks5h://x"])
+def test_a_proxy_that_is_not_spoken_is_told(
+    target: Path, monkeypatch: pytest.MonkeyPatch, name: str, proxy: str
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv(name, proxy)
+    with pytest.raises(CheckpointError, match=r"a proxy of kind 'socks.* expected an HTTP"):
+        download.fetch("http://weights.example/model.pkl", target)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from text2face.errors import ArgumentError, OutputError
+from text2face.errors import ArgumentError, OutputError, one_line
+from text2face.storage.hub import without_proxies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -178,10 +179,11 @@ def _run(
             from text2face.serving.uploads import page_folder
 
             page_folder()  # before Gradio is imported: it remembers where files go
-            from text2face.serving.page import mount
+            with without_proxies():  # Gradio makes an HTTP client while it is imported
+                from text2face.serving.page import mount
     except ImportError as error:
         raise ArgumentError(
-            f"{error.name} is not installed; pip install 'text2face[{extra}]'"
+            f"{error.name or one_line(error)} is not installed; pip install 'text2face[{extra}]'"
         ) from None
     from text2face import provenance
     from text2face.pipeline import TextToFace

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
-from text2face.errors import CheckpointError
+from text2face.errors import CheckpointError, quoted
 
-__all__ = ["is_hub_id", "snapshot"]
+__all__ = ["is_hub_id", "snapshot", "without_proxies"]
 
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -75,8 +79,35 @@ def snapshot(
             f"no folder and no hub model {hub_id}; expected {expected} or a public hub id; check "
             "the name"
         ) from None
-    except (OSError, ValueError, RuntimeError) as error:  # offline, time-out, server error, bad id
+    except (ImportError, OSError, ValueError, RuntimeError) as error:
+        # Offline, time-out, server error, a bad id; or a proxy that httpx cannot speak to.
+        if isinstance(error, ImportError | ValueError) and (proxy := _odd_proxy()):
+            raise CheckpointError(
+                f"cannot fetch {hub_id} from the model hub through {proxy}; a SOCKS proxy needs "
+                "httpx[socks] and has to be of version 5: `pip install 'httpx[socks]'`, or unset "
+                "the variable or name an HTTP proxy"
+            ) from None
         raise CheckpointError(
             f"cannot fetch {hub_id} from the model hub ({type(error).__name__}) and it is not in "
             "the cache; check the network, or give a folder"
         ) from None
+
+
+def _odd_proxy() -> str:
+    """The proxy of the environment that is no HTTP proxy, as NAME=KIND; "" if there is none."""
+    for name, proxy in getproxies().items():
+        kind = urlsplit(proxy).scheme
+        if name in ("all", "http", "https") and kind not in ("", "http", "https"):
+            return f"{name.upper()}_PROXY={quoted(kind)[1:-1]}://…"
+    return ""
+
+
+@contextmanager
+def without_proxies() -> Iterator[None]:
+    """Take the proxies out of the environment, for what needs no network and looks at them."""
+    kept = {name: os.environ.pop(name) for name in list(os.environ)
+            if name.lower() in ("all_proxy", "http_proxy", "https_proxy")}  # fmt: skip
+    try:
+        yield
+    finally:
+        os.environ.update(kept)

@@ -15,6 +15,7 @@ pytest.importorskip("fastapi")
 import uvicorn
 
 from text2face.serving.api import ServerConfig, make_app
+from text2face.serving.connections import Connection
 from text2face.serving.engine import Engine, EngineConfig
 
 
@@ -30,7 +31,9 @@ class Running:
             from text2face.serving.page import mount
 
             app = mount(app, self.engine)
-        self.server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+        self.server = uvicorn.Server(
+            uvicorn.Config(app, port=0, http=Connection, ws="none", log_level="warning")
+        )
         self.thread = threading.Thread(target=self.server.run, daemon=True)
         self.thread.start()
         while not self.server.started:

@@ -213,7 +213,8 @@ def test_a_body_that_never_comes_is_given_up(serve: Serve) -> None:
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as slow:
         slow.sendall(
-            b"POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"
+            b"POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Length: 99\r\n\r\n{"
         )
         assert slow.recv(1000).startswith(b"HTTP/1.1 408")
 
@@ -277,7 +278,8 @@ def test_a_client_that_vanishes_holds_nothing_up(serve: Serve) -> None:
     server = serve(slow(0.5), workers=1, batch=1)
     host, port = server.url.removeprefix("http://").split(":")
     body = json.dumps({"prompt": PROMPT, "n": 60}).encode()
-    head = b"POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = b"POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\n"
+    head += b"Content-Type: application/json\r\n"
     with socket.create_connection((host, int(port))) as vanishing:
         vanishing.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         while server.engine.waiting < 50:

@@ -154,11 +154,12 @@ def test_closing_finishes_what_was_accepted(gate: Gate) -> None:
 
 
 def test_bad_words_and_settings_never_reach_the_queue(engine: Engine) -> None:
+    refused = ask(engine, "xyzzy")
     with pytest.raises(PromptError):
-        ask(engine, "xyzzy")
+        refused.result(60)
     with pytest.raises(ArgumentError):
         engine.draw("a man", [1], engine.pipe.settings(truncation=9))
-    assert engine.waiting == 0
+    settle(engine, 0)
 
 
 def test_the_bundled_model_draws_what_the_library_draws(bundled: TextToFace) -> None:

@@ -173,6 +173,7 @@ def _run(
         import uvicorn
 
         from text2face.serving.api import ServerConfig, make_app
+        from text2face.serving.connections import Connection
         from text2face.serving.engine import Engine, EngineConfig
 
         if page:
@@ -212,6 +213,8 @@ def _run(
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
+                http=Connection,
+                ws="none",
                 log_level="warning",
                 access_log=False,
                 timeout_keep_alive=30,

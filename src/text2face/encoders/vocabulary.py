@@ -24,6 +24,7 @@ _ENDINGS: Final = (
 )
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 _MAX_YEARS: Final = 120
+_LONGEST: Final = 40  # letters of a word that may be misspelt: the search grows with their square
 
 
 class Vocabulary:
@@ -76,6 +77,8 @@ class Vocabulary:
             return known
         if word.isdecimal():
             return self._near_number(word)
+        if len(word) > _LONGEST:
+            return None
         for candidate in _other_endings(word):
             if candidate in self._ids:
                 return candidate

@@ -4,44 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import secrets
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Any, Final, TypeVar
 
-from fastapi import FastAPI, File, Form, Request, UploadFile
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response
 from fastapi_offline import FastAPIOffline
-from PIL import Image
-from pydantic import ValidationError
+from pydantic import BaseModel
 
 import text2face
 from text2face import provenance
-from text2face.pictures import MIME, decode_image
+from text2face.errors import quoted
+from text2face.pictures import MIME, decode_image, open_image
+from text2face.prompts import Prompt
 from text2face.serving import errors
 from text2face.serving.engine import Drawn, Engine
 from text2face.serving.errors import Refusal
-from text2face.serving.guards import BodyLimit, HostGuard, KeyGuard
+from text2face.serving.forms import checked, read_form, read_json, separate
+from text2face.serving.guards import BodyLimit, HostGuard, KeyGuard, LastResort
 from text2face.serving.metrics import Metrics, Timing
+from text2face.serving.packing import Pack, Packing
 from text2face.serving.schema import (
+    Edit,
     ErrorBody,
     Generation,
     ImageData,
     Images,
     ModelInfo,
     ModelList,
-    Prompt,
 )
 from text2face.settings import choose_seeds
 
 __all__ = ["ServerConfig", "make_app"]
 
+_T = TypeVar("_T")
 _KEPT: Final = 256  # images that are there for those who ask for URLs
+_OPENAI: Final = re.compile(r"gpt-image-[\w.-]{1,40}|chatgpt-image-latest|dall-e-[23]")
 _LEFT: Final = 499  # as nginx says that the client has gone
 
 
@@ -99,10 +105,14 @@ def make_app(engine: Engine, config: ServerConfig | None = None) -> FastAPI:
         app.add_middleware(KeyGuard, keys=config.keys)
     app.add_middleware(HostGuard, names=config.hosts)
     app.add_middleware(Timing, metrics=metrics)
+    app.add_middleware(LastResort)
     routes = _Routes(engine, config, metrics)
-    both: dict[str, Any] = {"response_model_exclude_none": True, "responses": _ERRORS}
-    app.post("/v1/images/generations", **both)(routes.generations)
-    app.post("/v1/images/edits", **both)(routes.edits)
+    both: dict[str, Any] = {"response_model": Images, "responses": _ERRORS}
+    image = {"type": "string", "format": "binary", "description": "A PNG, JPEG or WebP."}
+    words = _body(Generation, "application/json")
+    form = _body(Edit, "multipart/form-data", image=image)
+    app.post("/v1/images/generations", openapi_extra=words, **both)(routes.generations)
+    app.post("/v1/images/edits", openapi_extra=form, **both)(routes.edits)
     app.get("/v1/images/files/{name}", response_class=Response, responses=_ERRORS)(routes.file)
     app.get("/v1/models", responses=_ERRORS)(routes.models)
     app.get("/v1/models/{name}", responses=_ERRORS)(routes.model)
@@ -119,13 +129,15 @@ class _Routes:
         self.started = int(time.time())
         self.names = (engine.pipe.config.name, *config.aliases)
         self.files: OrderedDict[str, tuple[bytes, str]] = OrderedDict()
+        self.packing = Packing(engine)
+        self.decoding = threading.BoundedSemaphore(2)
 
-    async def generations(self, request: Request, body: Generation) -> Images:
+    async def generations(self, request: Request) -> Response:
         """Draw faces from words."""
+        deadline = time.monotonic() + self.config.timeout
+        body = checked(Generation, read_json(request.headers, await request.body()))
         self._check_model(body.model)
-        pipe = self.engine.pipe
-        settings = pipe.settings(**body.settings())
-        prompt = pipe.read(body.prompt, settings)
+        settings = self.engine.pipe.settings(**body.settings())
         count = body.n or 1
         if body.candidates is not None and body.candidates < count:
             raise Refusal(
@@ -136,69 +148,55 @@ class _Routes:
             )
         keep = None if body.candidates is None else count
         seeds, keep = choose_seeds(body.seed, 1 if keep else count, body.candidates, keep)
-        # A prompt costs a millisecond, which others need not wait for.
-        future = self.engine.draw(prompt, seeds, settings, keep=keep, timeout=self.config.timeout)
-        drawn = await self._wait(request, future)
-        unknown = pipe.unknown_words([prompt], settings)
-        return await self._answer(request, body, drawn, unknown)
-
-    async def edits(
-        self,
-        request: Request,
-        prompt: Annotated[Prompt, Form()],
-        image: Annotated[list[UploadFile] | None, File()] = None,
-        images: Annotated[list[UploadFile] | None, File(alias="image[]")] = None,
-        mask: Annotated[UploadFile | None, File()] = None,
-        model: Annotated[str | None, Form()] = None,
-        n: Annotated[int, Form(ge=1, le=1, description="An edit has one result.")] = 1,
-        size: Annotated[str | None, Form()] = None,
-        response_format: Annotated[str | None, Form()] = None,
-        output_format: Annotated[str | None, Form()] = None,
-        output_compression: Annotated[int | None, Form(ge=0, le=100)] = None,
-        strength: Annotated[float, Form(ge=-3, le=3)] = 1.0,
-        user: Annotated[str | None, Form()] = None,
-    ) -> Images:
-        """Change a face as words say."""
-        given = {
-            "prompt": prompt,
-            "model": model,
-            "size": size,
-            "response_format": response_format,
-            "output_format": output_format,
-            "output_compression": output_compression,
-        }
-        try:
-            body = Generation.model_validate(
-                {name: value for name, value in given.items() if value is not None}
+        read: list[Prompt] = []
+        with self.packing.room(count):
+            future = self.engine.draw(
+                body.prompt,
+                seeds,
+                settings,
+                keep=keep,
+                timeout=self.config.timeout,
+                on_read=read.append,
             )
-        except ValidationError as error:
-            raise RequestValidationError(error.errors()) from None
+            drawn = await self._wait(request, future, deadline)
+            unknown = list(read[0].unknown_words or ())
+            return await self._answer(request, body, drawn, unknown, deadline)
+
+    async def edits(self, request: Request) -> Response:
+        """Change a face as words say."""
+        deadline = time.monotonic() + self.config.timeout
+        form = await read_form(request.headers, await request.body())
+        fields, uploads = separate(form, ("image", "image[]", "mask"))
+        body = checked(Edit, fields)
         self._check_model(body.model)
         pipe = self.engine.pipe
-        if mask is not None:
+        if any(name == "mask" for name, _ in uploads):
             raise Refusal(
                 400, "a mask is not supported; say it in words", code="not_supported", param="mask"
             )
-        uploads = [*(image or ()), *(images or ())]
         if len(uploads) != 1:
             raise Refusal(
                 400, f"{len(uploads)} images, expected one", code="invalid_value", param="image"
             )
-        content = await uploads[0].read()
-        face = await asyncio.to_thread(
-            decode_image, content, "the image", max_pixels=self.config.max_pixels
-        )
+        content = uploads[0][1].content
+        open_image(content, "the image", max_pixels=self.config.max_pixels)
         settings = pipe.settings()
-        unknown = pipe.unknown_words([prompt], settings)  # also checks the prompt
+        unknown: list[str] = []
 
         def make() -> Drawn:
-            made = pipe.edit(face, prompt, strength=strength)
-            process = f"an image edited with strength {strength:g}"
+            read = pipe.read(body.prompt, settings)
+            unknown.extend(read.unknown_words or ())
+            with self.decoding:  # pixels take a hundred times the room of the file
+                face = decode_image(content, "the image", max_pixels=self.config.max_pixels)
+            made = pipe.edit(face, read.text, strength=body.strength)
+            process = f"an image edited with strength {body.strength:g}"
             record = provenance.describe(pipe, settings, made, process=process)
             return Drawn(made, record)
 
-        future = self.engine.call([make], timeout=self.config.timeout)
-        return await self._answer(request, body, await self._wait(request, future), unknown)
+        with self.packing.room(1):
+            future = self.engine.call([make], timeout=self.config.timeout)
+            drawn = await self._wait(request, future, deadline)
+            return await self._answer(request, body, drawn, unknown, deadline)
 
     async def file(self, name: str) -> Response:
         """An image that was asked for as a URL; only the latest are kept."""
@@ -227,23 +225,23 @@ class _Routes:
         return PlainTextResponse(self.metrics.text(), media_type="text/plain; version=0.0.4")
 
     def _check_model(self, name: str | None) -> None:
-        if name is not None and name not in self.names:
+        if name is not None and name not in self.names and not _OPENAI.fullmatch(name):
             raise Refusal(
                 404,
-                f"no model {name[:60]!r} here; expected {', '.join(self.names)}",
+                f"no model {quoted(name)} here; expected {', '.join(self.names)}",
                 code="model_not_found",
                 param="model",
             )
 
-    async def _wait(self, request: Request, future: Future[list[Drawn]]) -> list[Drawn]:
-        """Wait for faces, but not for longer than the client does."""
+    async def _wait(self, request: Request, future: Future[_T], deadline: float) -> _T:
+        """Wait for something, but not for longer than the client does."""
         gone = asyncio.ensure_future(_gone(request))
         wrapped = asyncio.ensure_future(asyncio.wrap_future(future))
         waited: set[asyncio.Future[Any]] = {gone, wrapped}
         try:
             await asyncio.wait(
                 waited,
-                timeout=self.config.timeout,
+                timeout=max(0.0, deadline - time.monotonic()),
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if wrapped.done():
@@ -262,44 +260,56 @@ class _Routes:
             wrapped.cancel()
 
     async def _answer(
-        self, request: Request, body: Generation, drawn: Sequence[Drawn], unknown: list[str]
-    ) -> Images:
-        kind = body.output_format or "png"
+        self,
+        request: Request,
+        body: Generation | Edit,
+        drawn: Sequence[Drawn],
+        unknown: list[str],
+        deadline: float,
+    ) -> Response:
         side = drawn[0].face.image.width if drawn else 0
         if body.size and body.size != "auto":
             side = int(body.size.partition("x")[0])
-        quality = None if body.output_compression is None else max(1, body.output_compression)
-
-        def pack() -> list[bytes]:
-            return [
-                provenance.encode(
-                    _resized(one.face.image, side),
-                    one.record,
-                    kind,
-                    quality=quality,
-                    sign=self.config.sign,
-                )
-                for one in drawn
-            ]
-
+        pack = Pack(
+            drawn,
+            side,
+            body.output_format or "png",
+            None if body.output_compression is None else max(1, body.output_compression),
+            self.config.sign,
+        )
+        inline = body.response_format != "url"
         # Small images are packed sooner than a thread is called.
-        small = len(drawn) * side * side <= 2**15 and self.config.sign is None
-        files = pack() if small else await asyncio.to_thread(pack)
-        data = []
-        for one, file in zip(drawn, files, strict=True):
-            item = ImageData(seed=one.face.seed, score=round(one.face.score, 4))
-            if body.response_format == "url":
-                item.url = str(request.url_for("file", name=self._keep(file, kind)))
-            else:
-                item.b64_json = base64.b64encode(file).decode()
-            data.append(item)
-        return Images(
+        if pack.small:
+            files = pack.files()
+        else:
+            left = threading.Event()
+            future = self.packing.submit(lambda: pack.files(lambda: not left.is_set()))
+            try:
+                files = await self._wait(request, future, deadline)
+            finally:
+                left.set()
+        data = [ImageData(seed=one.face.seed, score=round(one.face.score, 4)) for one in drawn]
+        if not inline:
+            for item, file in zip(data, files, strict=True):
+                item.url = str(request.url_for("file", name=self._keep(file, pack.kind)))
+        images = Images(
             created=int(time.time()),
             data=data,
-            output_format=kind,
+            output_format=pack.kind,
             size=f"{side}x{side}",
             unknown_words=unknown,
         )
+
+        def written() -> bytes:
+            for item, file in zip(data, files if inline else (), strict=inline):
+                item.b64_json = base64.b64encode(file).decode()
+            return images.model_dump_json(exclude_none=True).encode()
+
+        if pack.small:
+            content = written()
+        else:
+            content = await self._wait(request, self.packing.submit(written), deadline)
+        return Response(content, media_type="application/json")
 
     def _keep(self, file: bytes, kind: str) -> str:
         name = f"{secrets.token_urlsafe(16)}.{kind}"
@@ -315,5 +325,9 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _resized(image: Image.Image, side: int) -> Image.Image:
-    return image if image.width == side else image.resize((side, side), Image.Resampling.LANCZOS)
+def _body(model: type[BaseModel], media: str, **files: Any) -> dict[str, Any]:
+    """What the document says of a body that is read by hand."""
+    schema = model.model_json_schema()
+    schema["properties"] |= files
+    schema["required"] = [*schema["required"], *files]
+    return {"requestBody": {"required": True, "content": {media: {"schema": schema}}}}

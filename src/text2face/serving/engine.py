@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -155,6 +155,9 @@ class Engine:
         self.workers = self.config.workers or (1 if alone else cores or 1)
         self.statistics = Statistics()
         self._waiting: deque[_Item] = deque()
+        self._admitted = 0  # faces whose words are not read yet
+        # Words are read in their order, by one thread: odd ones take long, and drawing goes on.
+        self._reader = ThreadPoolExecutor(1, "text2face-reader", torch.set_num_threads, (1,))
         self._busy = 0
         self._closing = False
         self._change = threading.Condition()
@@ -170,7 +173,7 @@ class Engine:
     @property
     def waiting(self) -> int:
         """Faces in the queue."""
-        return len(self._waiting)
+        return len(self._waiting) + self._admitted
 
     @property
     def closing(self) -> bool:
@@ -186,6 +189,7 @@ class Engine:
         keep: int | None = None,
         timeout: float = math.inf,
         on_face: Callable[[Drawn], object] | None = None,
+        on_read: Callable[[Prompt], object] | None = None,
     ) -> Future[list[Drawn]]:
         """Ask for faces of one prompt.
 
@@ -196,27 +200,49 @@ class Engine:
             keep: Give only this many, best first; None = all, in order.
             timeout: Seconds after which nobody wants them any more.
             on_face: Called with each face as it is drawn, in a thread of the engine.
+            on_read: Called with the prompt when it has been read, before any face.
 
         Returns:
             The faces to come; cancelling it takes those out of the queue that are not begun. It may
-            raise `TimeoutError`, or what the pipeline raises.
+            raise `TimeoutError`, or what the pipeline raises, such as `PromptError`.
 
         Raises:
-            PromptError: The prompt cannot be read, or the encoder knows no word of it.
             Busy: The queue is full.
             Closed: The engine takes no more work.
         """
-        self._check(len(seeds))  # before the words cost anything
-        prompt = self.pipe.read(text, settings)
-        embedding = self.pipe.embed(prompt)
         job = _Job(len(seeds), timeout, keep, on_face)
-        self._enter(
-            [
-                _Item(job, index, prompt.text, embedding, seed, settings)
-                for index, seed in enumerate(seeds)
-            ]
-        )
+        with self._change:
+            self._check(len(seeds))  # before the words cost anything
+            self._admitted += len(seeds)
+            self._reader.submit(self._read, job, text, seeds, settings, on_read)
         return job.future
+
+    def _read(
+        self,
+        job: _Job,
+        text: str | Prompt,
+        seeds: Sequence[int],
+        settings: Settings,
+        on_read: Callable[[Prompt], object] | None,
+    ) -> None:
+        """Read a prompt and put its faces into the queue, where they have been counted already."""
+        items: list[_Item] = []
+        try:
+            if job.wanted():
+                prompt = self.pipe.read(text, settings)
+                if on_read:
+                    on_read(prompt)
+                embedding = self.pipe.embed(prompt)
+                items = [
+                    _Item(job, index, prompt.text, embedding, seed, settings)
+                    for index, seed in enumerate(seeds)
+                ]
+        except BaseException as error:  # for whoever waits; the thread goes on
+            job.settle(error)
+        with self._change:
+            self._admitted -= len(seeds)
+            self._waiting.extend(items)
+            self._change.notify_all()
 
     def call(
         self, functions: Sequence[Callable[[], Drawn]], *, timeout: float = math.inf
@@ -236,13 +262,14 @@ class Engine:
         with self._change:
             self._closing = True
             self._change.notify_all()
+        self._reader.shutdown()
         for thread in self._threads:
             thread.join()
 
     def _check(self, count: int) -> None:
         if self._closing:
             raise Closed
-        waiting = len(self._waiting)
+        waiting = self.waiting
         # A large request may enter an empty queue.
         if waiting and waiting + count > self.config.queue:
             raise Busy(waiting, max(1, math.ceil(waiting * self._pace)))
@@ -257,7 +284,7 @@ class Engine:
         """Wait for work: the face that has waited longest, and others of its settings."""
         with self._change:
             while True:
-                while not self._waiting and not self._closing:
+                while not self._waiting and not (self._closing and not self._admitted):
                     self._change.wait()
                 if not self._waiting:
                     return []

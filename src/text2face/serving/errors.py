@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,10 +11,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from text2face.errors import Text2FaceError
+from text2face.errors import Text2FaceError, one_line
 from text2face.serving.engine import Busy, Closed
 
-__all__ = ["Refusal", "error_response", "install"]
+__all__ = ["Refusal", "as_refusal", "error_response", "install"]
 
 _LOG = logging.getLogger("text2face.serving")
 _KINDS = {401: "authentication_error", 429: "rate_limit_error"}
@@ -63,8 +64,15 @@ def as_refusal(error: Exception) -> Refusal:
         return Refusal(503, "the server is shutting down", code="shutting_down", retry_after=5)
     if isinstance(error, Text2FaceError):
         return Refusal(400, str(error), code="invalid_value")
-    _LOG.error("a request failed", exc_info=error)
+    _LOG.error("a request failed: %s", _told(error))
     return Refusal(500, "the server failed at this request; its log says why", code="internal")
+
+
+def _told(error: BaseException) -> str:
+    """An error for the log: where it was, and its text in one line, which may be a stranger's."""
+    told = traceback.TracebackException.from_exception(error)
+    place = "".join(told.stack.format())
+    return f"{type(error).__name__}: {one_line(error)}\n{place}".rstrip()
 
 
 def install(app: FastAPI) -> None:
@@ -78,13 +86,15 @@ def install(app: FastAPI) -> None:
         first: dict[str, Any] = dict(error.errors()[0])
         place = [str(part) for part in first["loc"] if part not in ("body", "query")]
         param = ".".join(place) or None
-        message = f"{param or 'the request'}: {first['msg'].lower()}"
+        message = one_line(f"{param or 'the request'}: {first['msg'].lower()}")
         return error_response(Refusal(400, message, code="invalid_value", param=param))
 
     async def wrong(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         codes = {404: "not_found", 405: "method_not_allowed"}
-        message = f"{request.method} {request.url.path}: {str(error.detail).lower()}"
+        message = one_line(
+            f"{request.method} {request.url.path[:100]}: {str(error.detail).lower()}"
+        )
         response = error_response(
             Refusal(error.status_code, message, code=codes.get(error.status_code))
         )

@@ -1,18 +1,24 @@
-"""Forms with files, `multipart/form-data`: read whole, in a thread, and within limits."""
+"""Bodies: JSON, and forms with files. One mechanism for both: known fields, once each, checked."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeVar
 
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from text2face.errors import one_line, quoted
 from text2face.serving.errors import Refusal
 
-__all__ = ["Upload", "read_form"]
+__all__ = ["Upload", "checked", "read_form", "read_json", "separate"]
+
+Model = TypeVar("Model", bound=BaseModel)
 
 _FIELDS: Final = 64
 _FILES: Final = 4
@@ -42,15 +48,85 @@ async def read_form(headers: Headers, body: bytes) -> list[tuple[str, str | Uplo
     Raises:
         Refusal: It is no such form, is damaged, or has too many or too long fields.
     """
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "multipart/form-data":
-        raise Refusal(
-            400,
-            f"the body is {kind[:60] or 'of no type'!r}, expected multipart/form-data",
-            code="invalid_value",
-        )
+    _check_type(headers, "multipart/form-data")
     # An adversary's body costs the parser a second, for which nobody else need wait.
     return await asyncio.to_thread(_parse, headers, body)
+
+
+def read_json(headers: Headers, body: bytes) -> dict[str, Any]:
+    """Read a body that is one JSON object.
+
+    Raises:
+        Refusal: It is none, says that it is something else, or has too many fields.
+    """
+    _check_type(headers, "application/json")
+    try:
+        loaded = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(
+            400, f"the body is no JSON: {one_line(error).lower()}", code="invalid_value"
+        ) from None
+    if not isinstance(loaded, dict):
+        raise Refusal(400, "the body is no JSON object; expected {…}", code="invalid_value")
+    return loaded
+
+
+def separate(
+    form: Sequence[tuple[str, str | Upload]], files: Sequence[str]
+) -> tuple[dict[str, str], list[tuple[str, Upload]]]:
+    """The fields of a form, and its files in the fields that hold files.
+
+    Raises:
+        Refusal: A field comes twice, a file stands in a field of text, or text in that of a file.
+    """
+    fields: dict[str, str] = {}
+    uploads: list[tuple[str, Upload]] = []
+    for name, value in form:
+        shown = one_line(name)
+        if isinstance(value, Upload) != (name in files):
+            got, expected = ("a file", "text") if isinstance(value, Upload) else ("text", "a file")
+            if got == "a file":
+                expected += f"; files are taken in {files[0]!r}"
+            message = f"{shown}: got {got}, expected {expected}"
+        elif isinstance(value, Upload):
+            uploads.append((name, value))
+            continue
+        elif name in fields:
+            message = f"{shown}: given twice, expected once"
+        else:
+            fields[name] = value
+            continue
+        raise Refusal(400, message, code="invalid_value", param=shown)
+    return fields, uploads
+
+
+def checked(model: type[Model], fields: Mapping[str, Any]) -> Model:
+    """The fields as a model; one that the model does not have is refused first.
+
+    Raises:
+        Refusal: There is such a field.
+        RequestValidationError: A value is wrong.
+    """
+    for name in fields:
+        if name not in model.model_fields:
+            shown = one_line(name[:200])
+            raise Refusal(
+                400, f"{shown}: there is no such field", code="unknown_parameter", param=shown
+            )
+    try:
+        return model.model_validate(dict(fields))
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from None
+
+
+def _check_type(headers: Headers, expected: str) -> None:
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != expected:
+        raise Refusal(
+            400,
+            f"the body is {quoted(kind) if kind else 'of no type'}, expected {expected}",
+            code="invalid_value",
+        )
 
 
 def _parse(headers: Headers, body: bytes) -> list[tuple[str, str | Upload]]:

@@ -7,14 +7,19 @@ import hashlib
 import hmac
 import ipaddress
 from collections.abc import Sequence
+from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from text2face.serving.errors import Refusal, error_response
+from text2face.serving.errors import Refusal, as_refusal, error_response
 
-__all__ = ["BodyLimit", "HostGuard", "KeyGuard"]
+__all__ = ["BodyLimit", "HostGuard", "KeyGuard", "LastResort"]
+
+_WITH_FILES: Final = ("/v1/images/edits", "/gradio_api/upload")
+_NO_FILES: Final = 2**17  # bytes of a body of words
+_FREE: Final = 2**14  # bytes that every request may hold
 
 
 class HostGuard:
@@ -69,61 +74,121 @@ def _foreign(what: str, name: str) -> Refusal:
     )
 
 
+class LastResort:
+    """Answers what nobody foresaw, before the server prints it: the text may be a stranger's."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Stand before everything."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        except Exception as error:  # the outermost boundary
+            if scope["type"] != "http":
+                raise
+            refusal = as_refusal(error)  # which logs it
+            if not started:
+                await error_response(refusal)(scope, receive, send)
+
+
 class BodyLimit:
-    """Reads a body whole before anyone works with it, unless it is too large or too slow."""
+    """Reads a body whole before anyone works with it, unless it is too large or too slow.
+
+    What all requests hold together is limited as well, until they are answered.
+    """
 
     def __init__(self, app: ASGIApp, *, most: int, seconds: float) -> None:
-        """Allow so many bytes within so many seconds."""
+        """Allow so many bytes within so many seconds, and eight times as many for all together."""
         self.app = app
         self.most = most
+        self.together = 8 * most
         self.seconds = seconds
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self.app(scope, receive, send)
             return
+        hold = _Hold(self)
         try:
-            async with asyncio.timeout(self.seconds):
-                body = await self._read(scope, receive)
-        except TimeoutError:
-            refusal = Refusal(408, f"the body took over {self.seconds:g} s", code="timeout")
-            await error_response(refusal)(scope, receive, send)
-            return
+            try:
+                async with asyncio.timeout(self.seconds):
+                    body = await self._read(scope, receive, hold)
+            except TimeoutError:
+                raise Refusal(
+                    408, f"the body took over {self.seconds:g} s", code="timeout"
+                ) from None
+            if body is None:  # the client has left
+                return
+            messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+            async def replay() -> Message:
+                return messages.pop() if messages else await receive()
+
+            await self.app(scope, replay, send)
         except Refusal as refusal:
             await error_response(refusal)(scope, receive, send)
-            return
-        if body is None:  # the client has left
-            return
-        messages = [{"type": "http.request", "body": body, "more_body": False}]
+        finally:
+            hold.release()
 
-        async def replay() -> Message:
-            return messages.pop() if messages else await receive()
-
-        await self.app(scope, replay, send)
-
-    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
+    async def _read(self, scope: Scope, receive: Receive, hold: _Hold) -> bytes | None:
+        most = self.most if scope["path"] in _WITH_FILES else min(self.most, _NO_FILES)
         length = Headers(scope=scope).get("content-length", "0")
-        parts, total = [], int(length) if length.isdigit() else 0
-        self._check(total)
-        total = 0
+        _check(int(length) if length.isdigit() and len(length) < 20 else 0, most)
+        parts, total = [], 0
         while True:
             message = await receive()
             if message["type"] != "http.request":
                 return None
             parts.append(message.get("body", b""))
             total += len(parts[-1])
-            self._check(total)
+            _check(total, most)
+            hold.take(total)
             if not message.get("more_body"):
                 return b"".join(parts)
 
-    def _check(self, size: int) -> None:
-        if size > self.most:
+
+class _Hold:
+    """What one request holds of what all may hold; small ones are free."""
+
+    def __init__(self, limit: BodyLimit) -> None:
+        self.limit = limit
+        self.size = 0
+
+    def take(self, total: int) -> None:
+        more = max(0, total - _FREE) - self.size
+        if more and self.limit._held + more > self.limit.together:
             raise Refusal(
-                413,
-                f"the body has over {self.most} bytes, expected at most that; send less",
-                code="request_too_large",
+                429,
+                "the server holds as many uploads as it can; try again in a second",
+                code="too_many_uploads",
+                retry_after=1,
             )
+        self.size += more
+        self.limit._held += more
+
+    def release(self) -> None:
+        self.limit._held -= self.size
+        self.size = 0
+
+
+def _check(size: int, most: int) -> None:
+    if size > most:
+        raise Refusal(
+            413,
+            f"the body has over {most} bytes, expected at most that; send less",
+            code="request_too_large",
+        )
 
 
 class KeyGuard:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from text2face.prompts import MAX_CHARACTERS
 from text2face.settings import MAX_SEED, Option, options
 
-__all__ = ["SIZES", "Generation", "ImageData", "Images", "ModelInfo", "ModelList"]
+__all__ = ["SIZES", "Edit", "Generation", "ImageData", "Images", "ModelInfo", "ModelList"]
 
 SIZES: Final = (128, 256, 512, 1024)
 MAX_IMAGES: Final = 64
@@ -34,6 +34,8 @@ class OpenAIGeneration(BaseModel):
     style: str | None = Field(None, max_length=20, description="Without effect.")
     moderation: str | None = Field(None, max_length=20, description="Without effect.")
     user: str | None = Field(None, max_length=200, description="Without effect.")
+    safety_identifier: str | None = Field(None, max_length=200, description="Without effect.")
+    partial_images: Literal[0] | None = None
     stream: Literal[False] | None = Field(None, description="Images are not streamed.")
     seed: int | None = Field(None, ge=0, le=MAX_SEED, strict=True)
     candidates: int | None = Field(
@@ -70,6 +72,40 @@ else:
         __base__=OpenAIGeneration,
         __doc__="The body of `POST /v1/images/generations`. Fields from `seed` on are additions.",
         **{option.name: _field(option) for option in options()},
+    )
+
+
+def _spoken(value: Any) -> Any:
+    """A truth value as forms write it."""
+    return (
+        {"false": False, "true": True, "0": 0}.get(value, value)
+        if isinstance(value, str)
+        else value
+    )
+
+
+class Edit(BaseModel):
+    """The fields of `POST /v1/images/edits`, all of them text. `strength` is an addition."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt: Prompt
+    model: str | None = Field(None, max_length=200)
+    n: int = Field(1, ge=1, le=1, description="An edit has one result.")
+    size: Size = Field("auto", description="Larger than the model's is enlarged.")
+    response_format: Literal["b64_json", "url"] = "b64_json"
+    output_format: Literal["png", "jpeg", "webp"] = "png"
+    output_compression: int | None = Field(None, ge=0, le=100)
+    strength: float = Field(1.0, ge=-3, le=3, description="0 is the original.")
+    background: Literal["auto", "opaque"] = "auto"
+    quality: str | None = Field(None, max_length=20, description="Without effect.")
+    input_fidelity: str | None = Field(None, max_length=20, description="Without effect.")
+    moderation: str | None = Field(None, max_length=20, description="Without effect.")
+    user: str | None = Field(None, max_length=200, description="Without effect.")
+    safety_identifier: str | None = Field(None, max_length=200, description="Without effect.")
+    partial_images: Annotated[Literal[0], BeforeValidator(_spoken)] | None = None
+    stream: Annotated[Literal[False], BeforeValidator(_spoken)] | None = Field(
+        None, description="Images are not streamed."
     )
 
 

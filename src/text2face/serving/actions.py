@@ -18,20 +18,23 @@ from torch.nn import functional as F
 
 from text2face import provenance
 from text2face.errors import ArgumentError, Text2FaceError
-from text2face.pictures import decode_image
 from text2face.pipeline import Face, to_pil
 from text2face.provenance import Record, Signer
 from text2face.serving.controls import read_controls
 from text2face.serving.engine import Busy, Closed, Drawn, Engine
-from text2face.serving.uploads import page_folder
+from text2face.serving.uploads import MAX_PIXELS, page_folder
 from text2face.settings import MAX_SEED
 
-__all__ = ["Actions", "Visit", "Wish"]
+__all__ = ["Actions", "Pair", "Visit", "Wish"]
 
 _MOST: Final = 60  # faces in the history of a visit
 _STEPS: Final = 24  # frames from one face to the other
 _NEARNESS: Final = 0.35  # how far "more like this" goes towards another face of the same words
 _PATIENCE: Final = 120.0
+
+
+Pair = tuple[Drawn | None, Drawn | None]
+"""Two faces of the history, in the order of the clicks; the later one stands second."""
 
 
 @dataclass
@@ -150,10 +153,10 @@ class Actions:
 
             yield from self._call(visit, [(make, first + i) for i in range(count)])
 
-    def blend(self, visit: Visit, first: int, second: int, share: float) -> Iterator[list[Drawn]]:
+    def blend(self, visit: Visit, pair: Pair, share: float) -> Iterator[list[Drawn]]:
         """What lies between two faces of the history."""
         with told():
-            a, b = _of(visit, first), _of(visit, second)
+            a, b = _both(pair)
 
             def make(_: int) -> Drawn:
                 face = self._between(a.face, b.face, share / 100)
@@ -162,10 +165,10 @@ class Actions:
 
             yield from self._call(visit, [(make, 0)])
 
-    def move(self, visit: Visit, first: int, second: int) -> str:
+    def move(self, pair: Pair) -> str:
         """An animation from one face of the history to another."""
         with told():
-            a, b = _of(visit, first), _of(visit, second)
+            a, b = _both(pair)
             frames: list[Image.Image] = []
 
             def make() -> Drawn:
@@ -185,19 +188,21 @@ class Actions:
     ) -> Iterator[list[Drawn]]:
         """Change a face as words say: the upload, or else the chosen one."""
         with told():
-            if upload is not None:
-                start: Any = decode_image(self._upload(upload), "the image")
-            elif visit.chosen is not None:
-                start = visit.shown[visit.chosen].face
-            else:
+            content = None if upload is None else self._upload(upload)
+            if content is None and visit.chosen is None:
                 raise sorry("Make a face and click on it, or drop one in.")
+            start = _chosen(visit).face if content is None else None
             pipe: Any = self.engine.pipe
             settings = pipe.settings()
-            pipe.embed(prompt, settings)  # refuses what it cannot read
+            read = pipe.read(prompt, settings)  # refuses what it cannot read
+            process = f"an image edited with strength {strength:g}"
 
             def make(_: int) -> Drawn:
-                face = pipe.edit(start, prompt, strength=strength)
-                process = f"an image edited with strength {strength:g}"
+                if content is None:
+                    face = pipe.edit(start, read.text, strength=strength)
+                else:
+                    with self.engine.picture(content, max_pixels=MAX_PIXELS) as picture:
+                        face = pipe.edit(picture, read.text, strength=strength)
                 return Drawn(face, provenance.describe(pipe, settings, face, process=process))
 
             yield from self._call(visit, [(make, 0)])
@@ -217,7 +222,13 @@ class Actions:
     def recall(self, path: str) -> Record:
         """What an image that was dropped in says of itself."""
         with told():
-            return provenance.read(self._upload(path))[0]
+            record = provenance.read(self._upload(path))[0]
+            if record.process:
+                raise sorry(
+                    f"This is {record.process}: words and seed alone do not make it. Drop it "
+                    "under “Change a face” to go on from it."
+                )
+            return record
 
     def _upload(self, path: str) -> bytes:
         found = self.folder.uploaded(path)
@@ -259,13 +270,14 @@ def _by_seed(drawn: Drawn) -> float:
     return drawn.face.seed
 
 
-def _of(visit: Visit, index: int | None) -> Drawn:
-    if index is None or not 0 <= index < len(visit.faces):
-        raise sorry("Choose two faces from those you have made.")
-    return visit.faces[index]
+def _both(pair: Pair) -> tuple[Drawn, Drawn]:
+    first, second = pair
+    if first is None or second is None:
+        raise sorry("Click on two of the faces that you have made.")
+    return first, second
 
 
 def _chosen(visit: Visit) -> Drawn:
-    if visit.chosen is None or visit.chosen >= len(visit.shown):
+    if visit.chosen is None or not 0 <= visit.chosen < len(visit.shown):
         raise sorry("Click on a face first.")
     return visit.shown[visit.chosen]

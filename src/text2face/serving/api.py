@@ -23,7 +23,7 @@ from pydantic import BaseModel
 import text2face
 from text2face import provenance
 from text2face.errors import quoted
-from text2face.pictures import MIME, decode_image, open_image
+from text2face.pictures import MIME, open_image
 from text2face.prompts import Prompt
 from text2face.serving import errors
 from text2face.serving.engine import Drawn, Engine
@@ -130,7 +130,6 @@ class _Routes:
         self.names = (engine.pipe.config.name, *config.aliases)
         self.files: OrderedDict[str, tuple[bytes, str]] = OrderedDict()
         self.packing = Packing(engine)
-        self.decoding = threading.BoundedSemaphore(2)
 
     async def generations(self, request: Request) -> Response:
         """Draw faces from words."""
@@ -186,9 +185,8 @@ class _Routes:
         def make() -> Drawn:
             read = pipe.read(body.prompt, settings)
             unknown.extend(read.unknown_words or ())
-            with self.decoding:  # pixels take a hundred times the room of the file
-                face = decode_image(content, "the image", max_pixels=self.config.max_pixels)
-            made = pipe.edit(face, read.text, strength=body.strength)
+            with self.engine.picture(content, max_pixels=self.config.max_pixels) as face:
+                made = pipe.edit(face, read.text, strength=body.strength)
             process = f"an image edited with strength {body.strength:g}"
             record = provenance.describe(pipe, settings, made, process=process)
             return Drawn(made, record)

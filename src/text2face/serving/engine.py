@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import math
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from text2face import provenance
+from text2face.pictures import decode_image, open_image
 from text2face.pipeline import Face, TextToFace
 from text2face.prompts import Prompt
 from text2face.provenance import Record
@@ -24,6 +27,7 @@ from text2face.settings import Settings
 
 __all__ = ["Busy", "Closed", "Drawn", "Engine", "EngineConfig"]
 
+LARGE: Final = 2**22  # pixels of a picture of which one at a time is worked on
 _SMOOTHING: Final = 0.1  # how fast the estimate of seconds per face follows
 
 
@@ -155,6 +159,7 @@ class Engine:
         self.workers = self.config.workers or (1 if alone else cores or 1)
         self.statistics = Statistics()
         self._waiting: deque[_Item] = deque()
+        self._large = threading.Lock()
         self._admitted = 0  # faces whose words are not read yet
         # Words are read in their order, by one thread: odd ones take long, and drawing goes on.
         self._reader = ThreadPoolExecutor(1, "text2face-reader", torch.set_num_threads, (1,))
@@ -256,6 +261,24 @@ class Engine:
         job = _Job(len(functions), timeout)
         self._enter([_Item(job, i, call=function) for i, function in enumerate(functions)])
         return job.future
+
+    @contextlib.contextmanager
+    def picture(self, content: bytes, *, max_pixels: int) -> Iterator[Image.Image]:
+        """Decode an upload, in a thread of the engine, as long as it is worked on.
+
+        Pixels take hundreds of times the room of a file, and more while they are worked on.
+
+        Args:
+            content: The file.
+            max_pixels: Larger ones are refused.
+
+        Raises:
+            ArgumentError: It cannot be read.
+        """
+        header = open_image(content, "the image", max_pixels=max_pixels)
+        large = header.width * header.height > LARGE
+        with self._large if large else contextlib.nullcontext():
+            yield decode_image(content, "the image", max_pixels=max_pixels)
 
     def close(self) -> None:
         """Take no more work, finish what was accepted, and end the threads."""

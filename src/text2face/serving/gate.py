@@ -121,6 +121,8 @@ class PageGate:
         number = isinstance(value, int | float) and abs(value) > _MAX_NUMBER
         if number or (isinstance(value, str) and len(value) > _MAX_TEXT):
             raise Refusal(400, "a value is too large", code="invalid_value")
+        if isinstance(value, str):  # Gradio prints what it refuses where the server runs
+            return "".join(c if c.isprintable() else " " for c in value)
         return value
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import gradio as gr
 
-from text2face.serving.actions import Actions, Visit, Wish
+from text2face.serving.actions import Actions, Pair, Visit, Wish
 from text2face.serving.controls import setting_controls, show_settings
 from text2face.serving.engine import Drawn
 from text2face.settings import MAX_SEED
@@ -124,7 +124,7 @@ def build(actions: Actions) -> gr.Blocks:
                 interactive=False,
                 elem_id="past",
             )
-            pair = gr.State((0, 1))
+            pair = gr.State((None, None))
             pair_text = gr.Markdown("Click on two faces.", elem_id="pair")
             with gr.Row(elem_id="blend-row"):
                 share = gr.Slider(
@@ -173,22 +173,28 @@ def build(actions: Actions) -> gr.Blocks:
             for faces in actions.similar(state, min(max(int(number), 1), MOST)):
                 yield _show(actions, state, faces)
 
-        def blended(state: Visit, two: tuple[int, int], part: float) -> Iterator[list[Any]]:
-            for faces in actions.blend(state, *two, min(max(float(part), 0), 100)):
+        def blended(state: Visit, two: Pair, part: float) -> Iterator[list[Any]]:
+            for faces in actions.blend(state, two, min(max(float(part), 0), 100)):
                 yield _show(actions, state, faces)
 
         def edited(path: str | None, text: str, amount: float, state: Visit) -> Iterator[list[Any]]:
-            for faces in actions.edit(path, text, amount, state):
+            for faces in actions.edit(path, text or "", min(max(float(amount), -2), 2), state):
                 yield _show(actions, state, faces)
 
         def choose(state: Visit, event: gr.SelectData) -> list[Any]:
-            state.chosen = int(event.index)
-            drawn = state.shown[state.chosen]
+            index = int(event.index)
+            if not 0 <= index < len(state.shown):
+                return [gr.skip()] * 3
+            state.chosen = index
+            drawn = state.shown[index]
             return [state, _about(drawn), actions.keep(drawn)]
 
-        def choose_past(state: Visit, two: tuple[int, int], event: gr.SelectData) -> list[Any]:
-            two = (two[1], int(event.index))
-            return [two, _pair_text(state, two)]
+        def choose_past(state: Visit, two: Pair, event: gr.SelectData) -> list[Any]:
+            index = int(event.index)
+            if not 0 <= index < len(state.faces):
+                return [gr.skip()] * 2
+            two = (two[1], state.faces[index])
+            return [two, _pair_text(two)]
 
         def recall(path: str | None) -> list[Any]:
             if path is None:
@@ -205,9 +211,7 @@ def build(actions: Actions) -> gr.Blocks:
             gr.on([make.click, prompt.submit], draw, inputs, [seed, *shown], **_WORK),
             similar.click(more, [visit, count], shown, **_WORK),
             blend.click(blended, [visit, pair, share], shown, **_WORK),
-            move.click(
-                lambda state, two: actions.move(state, *two), [visit, pair], animation, **_WORK
-            ),
+            move.click(actions.move, pair, animation, **_WORK),
             change.click(edited, [upload, words, strength, visit], shown, **_WORK),
         ]
         running += [
@@ -258,6 +262,6 @@ def _about(drawn: Drawn) -> str:
     )
 
 
-def _pair_text(visit: Visit, two: tuple[int, int]) -> str:
-    a, b = (visit.faces[i].face.seed for i in two)
-    return f"First: seed {a}. Second: seed {b}."
+def _pair_text(two: Pair) -> str:
+    first, second = (f"seed {one.face.seed}" if one else "none yet" for one in two)
+    return f"First: {first}. Second: {second}."

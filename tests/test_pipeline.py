@@ -15,10 +15,11 @@ from torch.nn import functional as F
 
 from tests import tiny
 from text2face import TextToFace, pipeline
+from text2face.dense import Dense
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, PromptError
 from text2face.generators.base import Generator
-from text2face.generators.layers import Dense, StyledConv
+from text2face.generators.layers import StyledConv
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from text2face.samplers.base import LatentSampler
 from text2face.settings import NoiseMode

@@ -27,7 +27,7 @@ from recipes.faces.identity import Z_DIM, choices, sample
 from recipes.faces.parameters import names, parameters
 from recipes.generator.coarse import Residual
 from recipes.generator.latents import Scaled
-from text2face.generators.layers import normalize_second_moment
+from text2face.dense import normalize_second_moment
 from text2face.generators.stylegan2 import StyleGAN2
 from text2face.precision import autocast
 from text2face.storage.folders import atomic_file

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from text2face.generators.layers import Dense, StyledConv, ToRGB
+from text2face.dense import Dense
+from text2face.generators.layers import StyledConv, ToRGB
 from text2face.generators.stylegan2 import StyleGAN2
 
 LIFT = 3.0

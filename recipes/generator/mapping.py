@@ -27,7 +27,7 @@ from recipes.generator.coarse import COARSE, Coarse
 from recipes.generator.known import FILE, Known
 from recipes.generator.latents import Parameters, lift, speeds
 from recipes.generator.train import CHECKPOINT, new_generator, part
-from text2face.generators.layers import Dense, normalize_second_moment
+from text2face.dense import Dense, normalize_second_moment
 from text2face.generators.mapping import Mapping
 from text2face.generators.stylegan2 import StyleGAN2
 from text2face.precision import autocast

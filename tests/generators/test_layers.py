@@ -10,10 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from text2face.generators.layers import (
-    Dense,
     StyledConv,
     UpsamplingSkip,
-    normalize_second_moment,
     upsample,
 )
 
@@ -37,19 +35,6 @@ def smooth(x: Tensor, before: int, after: int) -> Tensor:
 def test_upsample() -> None:
     x = torch.randn(2, 3, 5, 7)
     assert torch.allclose(upsample(x), smooth(spread(x), 2, 1), atol=1e-5)
-
-
-def test_dense() -> None:
-    layer = Dense(5, 4, lr_multiplier=0.1, bias=2.0, activate=True)
-    assert torch.allclose(layer.bias * 0.1, torch.full((4,), 2.0))
-    x = torch.randn(3, 5)
-    y = x @ (layer.weight * 0.1 / math.sqrt(5)).T + 2
-    assert torch.allclose(layer(x), torch.where(y > 0, y, 0.2 * y) * math.sqrt(2), atol=1e-6)
-
-
-def test_normalize_second_moment() -> None:
-    x = normalize_second_moment(torch.randn(3, 50) * torch.tensor([[1e-2], [1.0], [1e3]]))
-    assert torch.allclose(x.square().mean(1), torch.ones(3), atol=1e-3)
 
 
 @pytest.mark.parametrize("gain", [1.0, math.sqrt(0.5)])

@@ -84,8 +84,8 @@ class Job:
     @cached_property
     def prompts(self) -> list[Prompt]:
         """The prompts, parsed before the model is loaded."""
-        settings = self.source.settings if self.source else Settings()
-        settings = replace(settings, **self.given)
+        drawn = asdict(self.source.settings) if self.source else {}
+        settings = Settings(**{**drawn, **self.given})
         negative, literal = settings.negative_prompt, settings.literal
         return [Prompt.parse(text, negative=negative, literal=literal) for text in self.texts]
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from text2face.dense import Dense
+
 NOISE_MODES: Final = ("const", "random", "none")
 ALL_ROWS: Final = slice(None)
 
@@ -21,11 +23,6 @@ RESAMPLING_FILTER: Final = (
 )
 
 
-def normalize_second_moment(x: Tensor) -> Tensor:
-    """Scale each row of x [N, D] to a mean square of one."""
-    return x * (x.square().mean(dim=1, keepdim=True) + _EPSILON).rsqrt()
-
-
 def upsample(image: Tensor) -> Tensor:
     """Double the size of image [N, C, H, W] with the filter [1, 3, 3, 1]; zeros lie outside it.
 
@@ -33,44 +30,6 @@ def upsample(image: Tensor) -> Tensor:
     """
     padded = F.pad(image, (1, 1, 1, 1))
     return F.interpolate(padded, scale_factor=2, mode="bilinear")[:, :, 2:-2, 2:-2]
-
-
-class Dense(nn.Module):
-    """A linear layer with equalised learning rate (Karras et al. 2018, section 4.1).
-
-    The weight has unit variance in memory and its He gain is applied at run time, as a gain of the
-    input, which is smaller than the weight.
-    """
-
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        *,
-        lr_multiplier: float = 1.0,
-        bias: float = 0.0,
-        activate: bool = False,
-    ) -> None:
-        """Make the layer.
-
-        Args:
-            in_features: Size of the input.
-            out_features: Size of the output.
-            lr_multiplier: Speed of learning relative to other layers.
-            bias: Starting value of every bias.
-            activate: Whether a leaky ReLU with gain √2 follows.
-        """
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
-        self.bias = nn.Parameter(torch.full((out_features,), bias / lr_multiplier))
-        self.weight_gain = lr_multiplier / math.sqrt(in_features)
-        self.bias_gain = lr_multiplier
-        self.activate = activate
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[N, in_features] → [N, out_features]."""
-        x = F.linear(x * self.weight_gain, self.weight, self.bias * self.bias_gain)
-        return F.leaky_relu(x, _SLOPE) * _ACTIVATION_GAIN if self.activate else x
 
 
 class StyledConv(nn.Module):

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from text2face.dense import Dense, normalize_second_moment
 from text2face.errors import ArgumentError, quoted
-from text2face.generators.layers import NOISE_MODES, Dense, normalize_second_moment
+from text2face.generators.layers import NOISE_MODES
 from text2face.storage.saved import SavedModule
 
 __all__ = ["GeneratorConfig", "MappedGenerator", "Mapping"]

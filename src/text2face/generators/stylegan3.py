@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from text2face.dense import Dense
 from text2face.errors import ArgumentError, quoted
 from text2face.generators.filters import design_lowpass, resample
-from text2face.generators.layers import Dense
 from text2face.generators.mapping import GeneratorConfig, MappedGenerator
 from text2face.registry import register
 

@@ -20,13 +20,13 @@ from torch.nn import functional as F
 
 from text2face.checkpoints.rosinality import load_rosinality
 from text2face.checks import check_images
+from text2face.dense import Dense
 from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.foreign.files import read_checkpoint
 from text2face.foreign.pickles import Record
 from text2face.foreign.stored import as_tensor
 from text2face.foreign.weights import Weights, build
 from text2face.generators.base import Generator
-from text2face.generators.layers import Dense
 from text2face.registry import register
 from text2face.storage.saved import SavedModule, stored
 

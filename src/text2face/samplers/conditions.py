@@ -36,13 +36,13 @@ __all__ = ["ConditionBank", "ConditionState", "check_condition", "make_condition
 NOISE_SCALE: Final = 0.5
 NEIGHBOURS: Final = 50
 """K of the paper."""
-CHOSEN: Final = 10
+MIXED: Final = 10
 """M of the paper."""
 DIRICHLET_ALPHA: Final = 0.2
 TEMPERATURE: Final = 0.025
-MOST: Final = 1 / 4
+LARGEST_SHARE: Final = 1 / 4
 """The largest share of one image in `draw`."""
-APART: Final = 0.145
+SPACING: Final = 0.145
 """How far apart, on a circle of 1, the choices of four seeds in a row are in `draw`."""
 PULL_RANK: Final = 10
 """`pull` reaches the cosine of this neighbour."""
@@ -147,10 +147,10 @@ def _points(seeds: Sequence[int], draws: int) -> Tensor:
     """Where each draw of each seed falls in [0, 1): [N·draws].
 
     Seeds step by the golden ratio (Knuth, The Art of Computer Programming 3, 6.4), so that any four
-    in a row are `APART`; the draws of one seed share that room, by halves of halves (van der
+    in a row are `SPACING`; the draws of one seed share that room, by halves of halves (van der
     Corput). In exact arithmetic modulo 2³².
     """
-    whole, room = 2**32, int(APART * 2**32)
+    whole, room = 2**32, int(SPACING * 2**32)
     within = [room * int(f"{turn:032b}"[::-1], 2) // whole for turn in range(draws)]
     steps = (0x9E3779B9 * seed + step for seed in seeds for step in within)
     return torch.tensor(
@@ -192,7 +192,7 @@ def _neighbours(state: ConditionState, randoms: Sequence[np.random.RandomState])
     sums = []
     for rows, random in zip(nearest, randoms, strict=True):
         near = F.normalize(bank.embeddings[rows], dim=1)
-        chosen = near[_farthest_points(near, min(CHOSEN, count), first=random.randint(count))]
+        chosen = near[_farthest_points(near, min(MIXED, count), first=random.randint(count))]
         weights = random.dirichlet([DIRICHLET_ALPHA] * len(chosen))
         sums.append(torch.from_numpy(weights).to(chosen) @ chosen)
     return replace(state, condition=F.normalize(torch.stack(sums), dim=1))
@@ -231,8 +231,8 @@ def _draw(state: ConditionState, randoms: Sequence[np.random.RandomState]) -> Co
 
 
 def _limited(shares: Tensor) -> Tensor:
-    """Shares [N, B] of which none is above `MOST`; what is above goes to the others."""
-    most = max(MOST, 1 / shares.shape[1])
+    """Shares [N, B] of which none is above `LARGEST_SHARE`; what is above goes to the others."""
+    most = max(LARGEST_SHARE, 1 / shares.shape[1])
     for _ in range(int(1 / most)):  # so many at most are at the limit
         full = shares >= most
         if not full.any():

@@ -9,39 +9,25 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from text2face.checks import check_count
+from text2face.dense import Dense, normalize_second_moment
 from text2face.errors import ArgumentError
 from text2face.registry import register
-from text2face.samplers.layers import EqualizedLinear, ModulatedBlock, pixel_norm
-from text2face.samplers.standard import StandardSampler, check_shape
+from text2face.samplers.layers import ModulatedBlock
+from text2face.samplers.standard import StandardConfig, StandardSampler
 
 __all__ = ["CVAESampler", "CVAESamplerConfig", "LatentPosterior"]
 
 
 @dataclass(frozen=True)
-class CVAESamplerConfig:
-    """What a CVAE sampler looks like."""
+class CVAESamplerConfig(StandardConfig):
+    """What a CVAE sampler looks like; `depth` counts hidden layers ("plain") or blocks."""
 
-    embedding_dim: int = 256
-    """Size of the condition."""
-    w_dim: int = 512
-    """Size of a latent code."""
-    num_ws: int = 12
-    """Latent codes of one image."""
-    layer_groups: tuple[int, ...] = ()
-    """Layers that share a code, such as (4, 4, 4) for coarse, medium and fine; () = all share."""
     code_dim: int = 128
     """Size of what the posterior encodes."""
     architecture: Literal["plain", "residual", "outline"] = "residual"
     """The decoder: "plain" as in the paper, residual blocks that the condition modulates, or
     "outline": two layers each way, half the width on the side of the code."""
-    width: int = 512
-    """Size of the hidden layers."""
-    depth: int = 3
-    """Hidden layers ("plain") or residual blocks ("residual")."""
-    surrogate_width: int = 512
-    """Size of the hidden layers of `surrogate`."""
-    bank_size: int = 0
-    """Image embeddings kept for `samplers.conditions`; 0 = no bank."""
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -49,21 +35,13 @@ class CVAESamplerConfig:
         Raises:
             ArgumentError: A value is out of range.
         """
-        object.__setattr__(self, "layer_groups", tuple(self.layer_groups))
-        sizes = [self.embedding_dim, self.w_dim, self.code_dim, self.width, self.depth]
-        check_shape(self, [*sizes, self.surrogate_width], self.layer_groups)
-        if self.bank_size < 0:
-            raise ArgumentError(f"bad sizes: got {self}, expected bank_size from 0")
+        super().__post_init__()
+        check_count("code_dim", self.code_dim)
         if self.architecture not in _DECODERS:
             raise ArgumentError(
                 f"bad architecture: got {self.architecture!r}, expected one of "
                 f"{', '.join(_DECODERS)}"
             )
-
-    @property
-    def num_groups(self) -> int:
-        """How many different codes one image has."""
-        return len(self.layer_groups) or 1
 
 
 class _PlainDecoder(nn.Module):
@@ -73,12 +51,10 @@ class _PlainDecoder(nn.Module):
         super().__init__()
         inputs = config.code_dim + config.embedding_dim
         sizes = [inputs, *[config.width] * (config.depth - 1), config.w_dim]
-        self.layers = nn.Sequential(
-            *(EqualizedLinear(a, b, activate=True) for a, b in pairwise(sizes))
-        )
+        self.layers = nn.Sequential(*(Dense(a, b, activate=True) for a, b in pairwise(sizes)))
 
     def forward(self, code: Tensor, condition: Tensor) -> Tensor:
-        out: Tensor = self.layers(pixel_norm(torch.cat([code, condition], dim=1)))
+        out: Tensor = self.layers(normalize_second_moment(torch.cat([code, condition], dim=1)))
         return out
 
 
@@ -88,13 +64,13 @@ class _ResidualDecoder(nn.Module):
     def __init__(self, config: CVAESamplerConfig) -> None:
         super().__init__()
         condition_width = max(config.width // 4, 1)
-        self.code = EqualizedLinear(config.code_dim, config.width)
-        self.condition = EqualizedLinear(config.embedding_dim, config.width)
-        self.modulator = EqualizedLinear(config.embedding_dim, condition_width, activate=True)
+        self.code = Dense(config.code_dim, config.width)
+        self.condition = Dense(config.embedding_dim, config.width)
+        self.modulator = Dense(config.embedding_dim, condition_width, activate=True)
         self.blocks = nn.ModuleList(
             ModulatedBlock(config.width, condition_width) for _ in range(config.depth)
         )
-        self.out = EqualizedLinear(config.width, config.w_dim)
+        self.out = Dense(config.width, config.w_dim)
 
     def forward(self, code: Tensor, condition: Tensor) -> Tensor:
         x = self.code(code) + self.condition(condition)
@@ -141,9 +117,9 @@ class LatentPosterior(nn.Module):
             self.layers = _layers(inputs, config.width, half, 2 * config.code_dim)
             return
         self.layers = nn.Sequential(
-            EqualizedLinear(inputs, config.width, activate=True),
-            EqualizedLinear(config.width, config.width, activate=True),
-            EqualizedLinear(config.width, 2 * config.code_dim, gain=0.3),
+            Dense(inputs, config.width, activate=True),
+            Dense(config.width, config.width, activate=True),
+            Dense(config.width, 2 * config.code_dim, gain=0.3),
         )
 
     def forward(self, latents: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from text2face.checks import check_images
+from text2face.dense import Dense, normalize_second_moment
 from text2face.errors import ArgumentError
 from text2face.registry import register
-from text2face.samplers.layers import EqualizedLinear, pixel_norm
 from text2face.samplers.saved import SavedSampler
 
 __all__ = ["FastText2StyleGANConfig", "FastText2StyleGANSampler"]
@@ -112,12 +112,10 @@ class _MLP(nn.Module):
     def __init__(self, inputs: int, width: int, outputs: int, depth: int = 4) -> None:
         super().__init__()
         sizes = [inputs, *[width] * (depth - 1), outputs]
-        self.layers = nn.Sequential(
-            *(EqualizedLinear(a, b, activate=True) for a, b in pairwise(sizes))
-        )
+        self.layers = nn.Sequential(*(Dense(a, b, activate=True) for a, b in pairwise(sizes)))
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.layers(pixel_norm(x))
+        out: Tensor = self.layers(normalize_second_moment(x))
         return out
 
 

@@ -21,10 +21,11 @@ from typing import Final, Literal
 import torch
 from torch import Tensor, nn
 
-from text2face.errors import ArgumentError
+from text2face.dense import Dense
+from text2face.errors import ArgumentError, quoted
 from text2face.registry import register
-from text2face.samplers.layers import EqualizedLinear, ModulatedBlock
-from text2face.samplers.standard import StandardSampler, check_shape
+from text2face.samplers.layers import ModulatedBlock
+from text2face.samplers.standard import StandardConfig, StandardSampler
 
 __all__ = ["FlowSampler", "FlowSamplerConfig"]
 
@@ -38,17 +39,11 @@ _CERTAIN: Final = -12.0
 
 
 @dataclass(frozen=True)
-class FlowSamplerConfig:
+class FlowSamplerConfig(StandardConfig):
     """What a flow sampler looks like."""
 
-    embedding_dim: int = 256
-    """Size of the condition."""
-    w_dim: int = 512
-    """Size of a latent code."""
-    num_ws: int = 12
-    """Latent codes of one image."""
-    layer_groups: tuple[int, ...] = ()
-    """Layers that share a code, such as (4, 4, 4) for coarse, medium and fine; () = all share."""
+    depth: int = 4
+    """Residual blocks."""
     schedule: Literal["flow", "diffusion"] = "flow"
     """"flow": straight paths, the network predicts the velocity; "diffusion": the cosine schedule,
     it predicts the latent (clip2latent, arXiv 2210.02347)."""
@@ -56,14 +51,6 @@ class FlowSamplerConfig:
     """Steps from noise to latent, 1 to 1000; the trained network serves any number."""
     guidance: float = 1.0
     """1 = the condition as it is; more makes samples fit it better and vary less."""
-    width: int = 512
-    """Size of the hidden layers."""
-    depth: int = 4
-    """Residual blocks."""
-    surrogate_width: int = 512
-    """Size of the hidden layers of `surrogate`."""
-    bank_size: int = 0
-    """Image embeddings kept for `samplers.conditions`; 0 = no bank."""
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -71,17 +58,15 @@ class FlowSamplerConfig:
         Raises:
             ArgumentError: A value is out of range.
         """
-        object.__setattr__(self, "layer_groups", tuple(self.layer_groups))
-        sizes = [self.embedding_dim, self.w_dim, self.width, self.depth, self.surrogate_width]
-        check_shape(self, sizes, self.layer_groups)
+        super().__post_init__()
         if self.schedule not in ("flow", "diffusion"):
             raise ArgumentError(
                 f"bad schedule: got {self.schedule!r}, expected 'flow' or 'diffusion'"
             )
-        if not 1 <= self.steps <= 1000 or not 0 <= self.guidance <= 20 or self.bank_size < 0:
+        if not 1 <= self.steps <= 1000 or not 0 <= self.guidance <= 20:
             raise ArgumentError(
-                f"bad sampling: got {self}, expected steps from 1 to 1000, guidance from 0 to 20 "
-                "and bank_size from 0"
+                f"bad sampling: got {quoted(self)}, expected steps from 1 to 1000 and guidance "
+                "from 0 to 20"
             )
 
 
@@ -93,14 +78,14 @@ class _Network(nn.Module):
         size = config.w_dim * (len(config.layer_groups) or 1)
         inner = max(config.width // 2, 1)
         facts = config.embedding_dim + 2 * _FREQUENCIES + 2
-        self.input = EqualizedLinear(size, config.width)
-        self.condition = EqualizedLinear(facts, config.width)
-        self.modulator = EqualizedLinear(facts, inner, activate=True)
+        self.input = Dense(size, config.width)
+        self.condition = Dense(facts, config.width)
+        self.modulator = Dense(facts, inner, activate=True)
         self.blocks = nn.ModuleList(
             ModulatedBlock(config.width, inner) for _ in range(config.depth)
         )
-        self.out = EqualizedLinear(config.width, size)
-        self.skip = EqualizedLinear(2 * _FREQUENCIES + 2, 1)
+        self.out = Dense(config.width, size)
+        self.skip = Dense(2 * _FREQUENCIES + 2, 1)
 
     def forward(self, x: Tensor, time: Tensor, condition: Tensor, known: Tensor) -> Tensor:
         angles = time * math.pi * torch.arange(1, _FREQUENCIES + 1, device=x.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -12,10 +13,49 @@ from torch.nn import functional as F
 from text2face.errors import ArgumentError, quoted
 from text2face.samplers.saved import SavedSampler
 
-__all__ = ["StandardSampler", "Surrogate", "check_shape"]
+__all__ = ["StandardConfig", "StandardSampler", "Surrogate"]
 
 
 _MAX_SIZE: Final = 1 << 16
+
+
+@dataclass(frozen=True)
+class StandardConfig:
+    """What the configurations of all samplers in standard units have."""
+
+    embedding_dim: int = 256
+    """Size of the condition."""
+    w_dim: int = 512
+    """Size of a latent code."""
+    num_ws: int = 12
+    """Latent codes of one image."""
+    layer_groups: tuple[int, ...] = ()
+    """Layers that share a code, such as (4, 4, 4) for coarse, medium and fine; () = all share."""
+    width: int = 512
+    """Size of the hidden layers."""
+    depth: int = 3
+    """Residual blocks, or hidden layers where there are none."""
+    surrogate_width: int = 512
+    """Size of the hidden layers of `surrogate`."""
+    bank_size: int = 0
+    """Image embeddings kept for `samplers.conditions`; 0 = no bank."""
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ArgumentError: A value is out of range.
+        """
+        object.__setattr__(self, "layer_groups", tuple(self.layer_groups))
+        sizes = [self.embedding_dim, self.w_dim, self.width, self.depth, self.surrogate_width]
+        check_shape(self, sizes, self.layer_groups)
+        if self.bank_size < 0:
+            raise ArgumentError(f"bad bank_size: got {self.bank_size}, expected 0 or more")
+
+    @property
+    def num_groups(self) -> int:
+        """How many different codes one image has."""
+        return len(self.layer_groups) or 1
 
 
 class Surrogate(nn.Module):
@@ -42,8 +82,7 @@ class StandardSampler(SavedSampler):
 
     Its networks see latents in units of each component's standard deviation around the mean, one
     code for each of G groups of layers, and conditions that are centred and scaled so that their
-    components have the size of z's. Its config has `embedding_dim`, `w_dim`, `num_ws`,
-    `layer_groups`, `surrogate_width` and `bank_size`.
+    components have the size of z's. Its config is a `StandardConfig`.
     """
 
     latent_mean: Tensor
@@ -54,7 +93,7 @@ class StandardSampler(SavedSampler):
     def add_standards(self) -> None:
         """Make the surrogate and room for means and spreads."""
         config = self.config
-        groups, dim = len(config.layer_groups) or 1, config.embedding_dim
+        groups, dim = config.num_groups, config.embedding_dim
         self.surrogate = Surrogate(groups * config.w_dim, config.surrogate_width, dim)
         self.register_buffer("latent_mean", torch.zeros(groups, config.w_dim))
         self.register_buffer("latent_std", torch.ones(groups, config.w_dim))
@@ -133,13 +172,13 @@ class StandardSampler(SavedSampler):
             )
 
 
-def check_shape(config: object, sizes: list[int], layer_groups: tuple[int, ...]) -> None:
+def check_shape(config: StandardConfig, sizes: list[int], layer_groups: tuple[int, ...]) -> None:
     """See that sizes are positive and that layer groups add up to num_ws.
 
     Raises:
         ArgumentError: They are not, or do not.
     """
-    num_ws: int = config.num_ws  # type: ignore[attr-defined]
+    num_ws = config.num_ws
     if min(*sizes, num_ws, *layer_groups) < 1 or max(*sizes, num_ws) > _MAX_SIZE:
         raise ArgumentError(
             f"bad sizes: got {quoted(config)}, expected whole numbers from 1 to {_MAX_SIZE}"

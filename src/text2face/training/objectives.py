@@ -65,7 +65,7 @@ class Frozen:
     features: Callable[[Tensor, Tensor], Tensor] | None = None
     """Images [N, 3, H, W] in [-1, 1], twice → distances [N] (or [N, 1, 1, 1], as LPIPS gives)."""
 
-    def need(self, purpose: str) -> tuple[Generator, TextImageEncoder]:
+    def required(self, purpose: str) -> tuple[Generator, TextImageEncoder]:
         """Generator and encoder.
 
         Raises:
@@ -156,7 +156,7 @@ class Objective(nn.Module):
         self.frozen = frozen  # in a dataclass, so that their weights are none of this module's
         self.pseudo_text = PseudoText(pool, config.pseudo_text)
         if config.generator_consistency:
-            frozen.need("consistency through the generator")
+            frozen.required("consistency through the generator")
 
     @property
     def main_parameters(self) -> list[nn.Parameter]:
@@ -243,7 +243,7 @@ class LatentObjective(Objective):
 
     def _generator_miss(self, drawn: Tensor, text: Tensor) -> Tensor:
         """1 - cos(E(G(w)), e)."""
-        generator, encoder = self.frozen.need("consistency through the generator")
+        generator, encoder = self.frozen.required("consistency through the generator")
         images = generator.synthesize(self.sampler.restore(drawn.float())).clamp(-1, 1)
         return 1 - F.cosine_similarity(encoder.encode_image(images).float(), text).mean()
 
@@ -321,7 +321,7 @@ class ImageObjective(Objective):
     ) -> None:
         """Make ready; see `Objective`."""
         super().__init__(sampler, config, pool, frozen)
-        _, encoder = frozen.need("the objective 'images'")
+        _, encoder = frozen.required("the objective 'images'")
         measure = FeatureDistance(encoder) if frozen.features is None else frozen.features
         # Not the thing itself: a module would become a part of this one.
         self._distance: Callable[[Tensor, Tensor], Tensor] = lambda a, b: measure(a, b)
@@ -332,7 +332,7 @@ class ImageObjective(Objective):
     def forward(self, batch: Batch) -> Loss:
         """See `Objective`."""
         config, sampler = self.config, self.sampler
-        generator, encoder = self.frozen.need("the objective 'images'")
+        generator, encoder = self.frozen.required("the objective 'images'")
         text = self.pseudo_text(batch.embeddings, batch.draws)
         condition = F.normalize(text, dim=1) * sampler.config.embedding_norm
         images = batch.images

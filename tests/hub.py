@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,6 +28,8 @@ class Hub(ThreadingHTTPServer):
         """Bytes after which a file's transfer breaks off, by its name; once."""
         self.asked: list[tuple[str, str, str | None]] = []
         """Method, path and range of each request."""
+        self.token = "hf_test"
+        """What may write."""
 
     @property
     def url(self) -> str:
@@ -59,6 +62,34 @@ class Handler(BaseHTTPRequestHandler):
             return self.send_path(folder.joinpath(*parts[4:]), body=body)
         return self.send_status(404)
 
+    def do_POST(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        self.server.asked.append((self.command, path, None))
+        content = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        if path == "/api/validate-yaml":
+            return self.send_json({"errors": [], "warnings": []})
+        if self.headers["Authorization"] != f"Bearer {self.server.token}":
+            return self.send_status(401)
+        if path == "/api/repos/create":
+            wanted = json.loads(content)
+            name = f"{wanted.get('organization') or 'me'}/{wanted['name']}"
+            self.server.repository(name).mkdir(parents=True, exist_ok=True)
+            return self.send_json({"url": f"{self.server.url}/{name}"})
+        parts = path.strip("/").split("/")
+        hub_id = "/".join(parts[2:4])
+        if parts[4] == "preupload":
+            files = json.loads(content)["files"]
+            told = {"uploadMode": "regular", "shouldIgnore": False}
+            return self.send_json({"files": [{"path": file["path"], **told} for file in files]})
+        for line in content.splitlines():
+            entry = json.loads(line)
+            if entry["key"] == "file":
+                target = self.server.repository(hub_id) / entry["value"]["path"]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(base64.b64decode(entry["value"]["content"]))
+        address = f"{self.server.url}/{hub_id}/commit/{COMMIT}"
+        return self.send_json({"commitOid": COMMIT, "commitUrl": address})
+
     def describe(self, hub_id: str, what: str) -> None:
         folder = self.server.repository(hub_id)
         if not folder.is_dir():
@@ -87,13 +118,15 @@ class Handler(BaseHTTPRequestHandler):
                 "downloads": 0,
                 "siblings": [{"rfilename": name} for name in names],
             }
+        return self.send_json(content)
+
+    def send_json(self, content: object) -> None:
         data = json.dumps(content).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
-        return None
 
     def send_path(self, path: Path, *, body: bool) -> None:
         if not path.is_file():
@@ -158,3 +191,14 @@ def serve(root: Path, port: int = 0) -> Iterator[Hub]:
         hub.shutdown()
         hub.server_close()
         thread.join()
+
+
+def point_at(hub: Hub, cache: Path, set_attribute: Callable[[str, object], None]) -> None:
+    """Let this process take a server for the hub, with an empty cache of its own."""
+    constants = "huggingface_hub.constants"
+    template = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    set_attribute(f"{constants}.ENDPOINT", hub.url)
+    set_attribute(f"{constants}.HUGGINGFACE_CO_URL_TEMPLATE", template)
+    set_attribute(f"{constants}.HF_HUB_CACHE", str(cache))
+    set_attribute(f"{constants}.HF_HUB_OFFLINE", False)
+    set_attribute(f"{constants}.HF_HUB_DISABLE_XET", True)

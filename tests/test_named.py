@@ -64,13 +64,7 @@ def hub(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     root = tmp_path / "server"
     shutil.copytree(files, root)
     with hubs.serve(root) as hub:
-        constants = "huggingface_hub.constants"
-        template = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-        monkeypatch.setattr(f"{constants}.ENDPOINT", hub.url)
-        monkeypatch.setattr(f"{constants}.HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(f"{constants}.HF_HUB_CACHE", str(tmp_path / "hub"))
-        monkeypatch.setattr(f"{constants}.HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(f"{constants}.HF_HUB_DISABLE_XET", True)
+        hubs.point_at(hub, tmp_path / "hub", monkeypatch.setattr)
         monkeypatch.setenv("TEXT2FACE_CACHE", str(tmp_path / "cache"))
         prior = hub.repository("lambdalabs/clip2latent") / f"{PRIOR}.ckpt"
         clip = hub.repository("openai/clip-vit-base-patch32") / "pytorch_model.bin"

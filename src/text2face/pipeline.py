@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -169,6 +170,45 @@ class TextToFace:
             text = json.dumps(asdict(self.config), indent=2, sort_keys=True, ensure_ascii=False)
             file.write(f"{text}\n".encode())
 
+    def push_to_hub(
+        self,
+        hub_id: str,
+        *,
+        private: bool = False,
+        licence: str | None = None,
+        evaluation: str | Path | None = None,
+    ) -> str:
+        """Upload the model to the Hugging Face Hub with a model card.
+
+        Args:
+            hub_id: "owner/name"; `from_pretrained` reads it from there.
+            private: Whether a new repository is private.
+            licence: The licence of what is yours, such as "mit"; needed unless all parts come from
+                the catalogue, whose licences the card repeats.
+            evaluation: The `evaluation.json` of `text2face evaluate`, for the card's figures.
+
+        Returns:
+            The address of the upload.
+
+        Raises:
+            ArgumentError: The hub id is none, a licence is not known, or the figures are those of
+                another model.
+            OutputError: The hub refuses it or cannot be reached.
+        """
+        from text2face.cards import card
+        from text2face.storage.hub import is_hub_id, push
+
+        if not is_hub_id(hub_id):
+            raise ArgumentError(f"the hub id is {hub_id!r}, expected owner/name")
+        figures = None if evaluation is None else read_json(Path(evaluation))
+        text = card(self, hub_id, licence=licence, evaluation=figures)
+        with tempfile.TemporaryDirectory(prefix="text2face-") as name:
+            folder = Path(name)
+            self.save_pretrained(folder)
+            with atomic_file(folder / "README.md") as file:
+                file.write(text.encode())
+            return push(folder, hub_id, private=private)
+
     def to(self, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> Self:
         """Move the model.
 
@@ -329,7 +369,7 @@ class TextToFace:
         if settings.noise_mode == "random":
             batch_size = 1  # the noise of each face comes from its own seed
         # On a CPU, the latents of some faces cost as much as those of one.
-        block = batch_size * max(1, _ROWS // self._draws(settings) // batch_size)
+        block = batch_size * max(1, self._rows(settings) // batch_size)
         for start in range(0, len(seeds), block):
             stop = start + block
             latents = self.latents(embeddings[start:stop], seeds[start:stop], settings)
@@ -421,7 +461,7 @@ class TextToFace:
         # On a CPU every product has the same number of rows, filled up with copies of the first:
         # with another number, sums are taken in another order, and the last bits of a latent would
         # depend on how many are drawn together.
-        rows = max(1, _ROWS // draws) if self.device.type == "cpu" else len(seeds)
+        rows = self._rows(settings) if self.device.type == "cpu" else len(seeds)
         parts = []
         for start in range(0, len(seeds), rows):
             some, texts = list(seeds[start : start + rows]), embeddings[start : start + rows]
@@ -446,6 +486,11 @@ class TextToFace:
             pulled = torch.lerp(self.generator.mean_latent.to(w), layers, settings.truncation)
             parts.append(torch.cat([pulled, w[:, layers.shape[1] :]], dim=1)[:count])
         return torch.cat(parts)
+
+    def _rows(self, settings: Settings) -> int:
+        """How many latents are drawn together: a large sampler may ask for fewer than usual."""
+        rows: int = getattr(self.sampler, "rows", _ROWS)
+        return max(1, rows // self._draws(settings))
 
     def _draws(self, settings: Settings) -> int:
         """How many latents are drawn for a face."""

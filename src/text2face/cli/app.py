@@ -13,7 +13,18 @@ from typing import Final, NoReturn
 import click
 
 from text2face import registry
-from text2face.cli import convert, describe, edit, evaluate, generate, info, models, serve, train
+from text2face.cli import (
+    convert,
+    describe,
+    edit,
+    evaluate,
+    generate,
+    info,
+    models,
+    push,
+    serve,
+    train,
+)
 from text2face.cli.errors import INTERRUPTED, fail
 from text2face.errors import ArgumentError, PromptError, Text2FaceError, one_line
 
@@ -100,6 +111,7 @@ for _command in (
     describe.describe,
     *edit.COMMANDS,
     evaluate.evaluate,
+    push.push,
     serve.serve,
     serve.ui,
 ):

@@ -1,4 +1,4 @@
-"""The Hugging Face Hub: one way to fetch a model, with one clear line where it fails."""
+"""The Hugging Face Hub: one way to fetch a model and one to push it, clear where they fail."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from text2face.errors import CheckpointError, quoted
+from text2face.errors import ArgumentError, CheckpointError, OutputError, quoted
 
-__all__ = ["is_hub_id", "snapshot", "without_proxies"]
+__all__ = ["is_hub_id", "push", "snapshot", "without_proxies"]
 
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -111,3 +112,55 @@ def without_proxies() -> Iterator[None]:
         yield
     finally:
         os.environ.update(kept)
+
+
+def push(folder: Path, hub_id: str, *, private: bool = False) -> str:
+    """Upload a folder to the hub; the repository is made if it is missing.
+
+    Args:
+        folder: The files.
+        hub_id: "owner/name".
+        private: Whether a new repository is private.
+
+    Returns:
+        The address of the upload.
+
+    Raises:
+        ArgumentError: It is no hub id.
+        OutputError: The hub refuses it or cannot be reached.
+    """
+    from huggingface_hub import HfApi, get_session
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+
+    # The hub's client has changed its HTTP library more than once.
+    library = import_module(type(get_session()).__module__.partition(".")[0])
+    unreachable: tuple[type[Exception], ...] = (library.HTTPError, OSError, ValueError)
+
+    if not is_hub_id(hub_id):
+        raise ArgumentError(f"the hub id is {hub_id!r}, expected owner/name")
+    api = HfApi()
+    try:
+        api.create_repo(hub_id, private=private, exist_ok=True)
+        done = api.upload_folder(
+            repo_id=hub_id, folder_path=folder, commit_message="Upload by text2face"
+        )
+        return str(done)
+    except LocalTokenNotFoundError:
+        raise OutputError(
+            f"cannot push to {hub_id}: nobody is logged in; expected a token that may write; run "
+            "`hf auth login`"
+        ) from None
+    except HfHubHTTPError as error:
+        code = error.response.status_code
+        fix = (
+            "run `hf auth login` with a token that may write" if code in (401, 403) else "try again"
+        )
+        raise OutputError(
+            f"cannot push to {hub_id}: the hub says {code}; expected a repository that you may "
+            f"write to; {fix}"
+        ) from None
+    except unreachable as error:
+        raise OutputError(
+            f"cannot push to {hub_id}: the hub cannot be reached ({type(error).__name__}); check "
+            "the network"
+        ) from None

@@ -64,7 +64,7 @@ def test_odd_separators_are_part_of_a_prompt(tmp_path: Path) -> None:
         ("seed,prompt\n1\n", "row 1 .* no prompt"),
         ("", "has the columns"),
         ("prompt\n" + "x" * 200_000, "field larger than"),
-        (b"prompt\nein Mann mit M\xfctze\n", "is no UTF-8"),
+        (b"prompt\nein Mann mit M\xfctze\n", "is not UTF-8"),
         ("prompt\na man\n".encode("utf-16-le"), "has the columns"),
     ],
 )

@@ -133,7 +133,7 @@ def test_bad_input_is_told_in_one_line(
         (arguments(model, assets, out, "--reference", tmp_path / "none"), "0 pictures"),
         (
             arguments(model, assets, out, "--prompts", "none.json"),
-            "cannot read none.json: no such file",
+            "cannot read the prompts in none.json",
         ),
         (arguments(model, assets, out, "--trunc", 9), "truncation"),
         (arguments(model, assets, out, "--only", "luck"), "luck"),

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from text2face.cli.options import Command
 from text2face.errors import ArgumentError, OutputError
 
 __all__ = ["convert"]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("source", metavar="IN")
 @click.argument("folder", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--half", is_flag=True, help="Store fp16: half the size, and not quite exact.")

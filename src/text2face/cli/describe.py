@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from text2face.cli.options import Command, refuse
 from text2face.errors import ArgumentError
 
 __all__ = ["describe"]
@@ -16,7 +17,7 @@ _PATH: Final = click.Path(path_type=Path)
 _SIDE: Final = 256
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("image", type=_PATH)
 @click.option("--encoder", help="A folder, hub id or known name.  [default: bundled]")
 @click.option("--phrases", type=_PATH, help="Phrases, one a line.  [default: 96 of our own]")
@@ -52,6 +53,13 @@ def describe(
     from text2face.training.photos import fit_photo
     from text2face.training.pseudo_text import nearest_phrases, sample_near
 
+    if not samples:
+        refuse(
+            click.get_current_context(),
+            ("strength", "seed", "out"),
+            "no --samples",
+            "add --samples",
+        )
     if samples and out is None:
         raise ArgumentError("--samples is given without --out; expected a file for the embeddings")
     picture = read_picture(image)

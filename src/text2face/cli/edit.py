@@ -11,6 +11,7 @@ import click
 
 from text2face.cli.errors import note
 from text2face.cli.names import Named
+from text2face.cli.options import Command, refuse
 from text2face.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _face_options(command: _Command) -> _Command:
     return command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Latent or PNG.")
 @_face_options
@@ -80,6 +81,7 @@ def encode(image: Path, out: Path, quiet: bool, overwrite: bool, **options: Any)
         raise ArgumentError(f"--out is {out}, expected a name in .safetensors, .npz or .png")
     if options["c2pa"] and out.suffix != ".png":
         raise ArgumentError(f"--c2pa signs pictures and --out is {out}; expected a name in .png")
+    _check_picture(image, options)
     _check_free([out], overwrite)
     sign = _signer(options, image)
     pipe = _load(options)
@@ -93,7 +95,7 @@ def encode(image: Path, out: Path, quiet: bool, overwrite: bool, **options: Any)
     _tell(quiet, out)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("image", type=click.Path(path_type=Path))
 @click.argument("words", nargs=-1, required=True, metavar="PROMPT...")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="[default: IMAGE-edited.png]")
@@ -123,6 +125,7 @@ def edit(
     out = out or image.with_name(f"{image.stem}-edited.png")
     if out.suffix != ".png":
         raise ArgumentError(f"--out is {out}, expected a name in .png")
+    _check_picture(image, options)
     _check_free([out], overwrite)
     sign = _signer(options, image)
     pipe = _load(options)
@@ -138,7 +141,7 @@ def edit(
         _tell(quiet, out)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="A PNG.")
@@ -154,7 +157,7 @@ def mix(a: Path, b: Path, out: Path, layers: str, quiet: bool, overwrite: bool, 
     _tell(quiet, out)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help=".gif/.webp/.png")
@@ -176,7 +179,7 @@ def interpolate(
     _tell(quiet, out)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("image", type=click.Path(path_type=Path))
 @click.argument("prompt")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help=".gif/.webp/.png")
@@ -211,6 +214,7 @@ def sweep(
     _check_sequence(out)
     if other and out.suffix != ".png":
         raise ArgumentError(f"--and makes a grid and --out is {out}; expected a name in .png")
+    _check_picture(image, options)
     _check_free([out], overwrite)
     sign = _signer(options, image)
     pipe = _load(options)
@@ -245,8 +249,10 @@ def _face(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Face:
 
 
 def _load(options: Mapping[str, Any]) -> TextToFace:
+    from text2face.loading import choose_device
     from text2face.pipeline import TextToFace
 
+    choose_device(options["device"])  # before the model, which takes longer
     return TextToFace.from_pretrained(options["model"]).to(options["device"])
 
 
@@ -305,6 +311,17 @@ def _check_free(paths: Sequence[Path], overwrite: bool) -> None:
 def _check_sequence(out: Path) -> None:
     if out.suffix not in (".gif", ".webp", ".png"):
         raise ArgumentError(f"--out is {out}, expected a name in .gif, .webp or .png")
+    if out.suffix == ".png":
+        refuse(click.get_current_context(), ("fps",), "a PNG, which does not move")
+
+
+def _check_picture(path: Path, options: Mapping[str, Any]) -> None:
+    """See that each option finds what it is for."""
+    context = click.get_current_context()
+    if path.suffix in _LATENTS:
+        refuse(context, ("align", "points", "refine"), f"the latents in {path}")
+    elif options["points"]:
+        refuse(context, ("align",), "--points", "give one of them")
 
 
 def _check_page(pipe: TextToFace, out: Path, count: int, columns: int) -> None:

@@ -16,6 +16,7 @@ import click
 from text2face import registry
 from text2face.cli.errors import note
 from text2face.cli.names import Named
+from text2face.cli.options import Command
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.storage.folders import atomic_file, make_folder, read_json
 from text2face.storage.locks import hold
@@ -283,7 +284,7 @@ def _write(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("model", required=False)
 @click.option(
     "-o", "--outdir", type=click.Path(path_type=Path), default="out/evaluation", show_default=True

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from text2face.cli.errors import stoppable
+from text2face.cli.options import Command, given, refuse
 from text2face.cli.settings import setting_options, take_settings
-from text2face.errors import ArgumentError
+from text2face.errors import ArgumentError, quoted
 from text2face.storage.texts import read_prompts
 
 __all__ = ["generate"]
 
+_FILE: Final = re.compile(r"\.(png|jpe?g|webp)$", re.IGNORECASE)
+_PICTURE: Final = re.compile(r"\.(png|jpe?g|webp|gif|bmp|tiff?|avif|heic)", re.IGNORECASE)
+_FOR_TABLES: Final = ("tar", "shard_size", "duplicates")
+_NOT_FOR_TABLES: Final = (
+    "from_image", "num_images", "seeds", "candidates", "keep", "grid", "overwrite", "format",
+    "c2pa", "save_latents", "batch_size", "as_json",
+)  # fmt: skip
 
-@click.command()
+
+@click.command(cls=Command)
 @click.argument("texts", nargs=-1, metavar="PROMPT...")
 @click.option(
     "--prompts", "file", metavar="FILE", help="Prompts, one a line (- is stdin), or a .csv."
@@ -33,11 +45,13 @@ __all__ = ["generate"]
 @click.option("--candidates", type=int, help="Draw so many for each prompt, keep the best.")
 @click.option("--keep", type=int, help="How many of the candidates to keep.  [default: -n]")
 @click.option("--grid", metavar="COLSxROWS", help="Also save a contact sheet, grid.png.")
-@click.option("-o", "--outdir", type=click.Path(path_type=Path), default="out", show_default=True)
+@click.option("-o", "--outdir", type=click.Path(path_type=Path), default="out", show_default=True,
+    help="A folder; or, for one face, a file such as face.png.",
+)  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 @click.option(
     "--format",
-    type=click.Choice(["png", "jpeg", "webp"]),
+    type=click.Choice(["png", "jpeg", "jpg", "webp"], case_sensitive=False),
     default="png",
     show_default=True,
     help="The kind of image file.",
@@ -102,7 +116,9 @@ def generate(
     from text2face.cli.generate_job import Job, parse_grid, parse_seeds
     from text2face.settings import choose_seeds
 
-    given = take_settings(options)
+    context = click.get_current_context()
+    chosen_settings = take_settings(options)
+    options["format"] = _kind(options["format"])
     if file is not None and file.lower().endswith(".csv"):
         from text2face.cli import generate_table
 
@@ -116,9 +132,15 @@ def generate(
         others |= {"dtype": dtype, "tar": tar, "shard_size": shard_size, "duplicates": duplicates}
         if texts:
             raise ArgumentError("prompts are given beside a table; expected one of them")
-        stoppable(lambda: generate_table.run(Path(file), given, {**options, **others}))
+        if _FILE.search(str(options["outdir"])):
+            raise ArgumentError(
+                f"--outdir {options['outdir']} names one image beside a table; expected a folder"
+            )
+        refuse(context, _NOT_FOR_TABLES, "a table of prompts", "a row is one face in one PNG")
+        stoppable(lambda: generate_table.run(Path(file), chosen_settings, {**options, **others}))
         return
-    wanted = _texts(texts, file)
+    refuse(context, _FOR_TABLES, "prompts that are no table", "give --prompts FILE.csv")
+    wanted = _texts(_whole(texts), file)
     source = None
     if from_image:
         records = provenance.read(from_image)
@@ -147,11 +169,20 @@ def generate(
     all_seeds, kept = choose_seeds(
         chosen, 1 if num_images is None else num_images, candidates, keep
     )
+    count = (kept or len(all_seeds)) * len(wanted)
+    options["outdir"], options["file"] = _place(options["outdir"], count, bool(size))
+    if options["file"] is not None:
+        kind = _kind(options["file"].suffix[1:])
+        if "format" in given(context) and kind != options["format"]:
+            raise ArgumentError(
+                f"--format is {options['format']} and --outdir {options['file']}; expected one kind"
+            )
+        options["format"] = kind
     job = Job(
         texts=wanted,
         source=source,
         origin=from_image,
-        given=given,
+        given=chosen_settings,
         seeds=all_seeds,
         random_seed=chosen is None,
         keep=kept,
@@ -160,6 +191,49 @@ def generate(
         **options,
     )
     stoppable(job.run)
+
+
+def _kind(name: str) -> str:
+    """The kind of image that a name tells."""
+    return name.lower().replace("jpg", "jpeg")
+
+
+def _place(out: Path, count: int, sheet: bool) -> tuple[Path, Path | None]:
+    """The folder, and the file if --outdir names one.
+
+    Raises:
+        ArgumentError: It names a file, and more than one is to be written; or one of another kind.
+    """
+    if not out.suffix or out.is_dir() or not _PICTURE.fullmatch(out.suffix):
+        return out, None
+    if not _FILE.search(str(out)):
+        raise ArgumentError(
+            f"--outdir is {out}, expected a folder, or a name in .png, .jpg or .webp"
+        )
+    if count > 1 or sheet:
+        raise ArgumentError(
+            f"--outdir {out} names one file for {count} faces{' and a sheet' * sheet}; expected a "
+            f"folder, such as {out.with_suffix('')}"
+        )
+    return out.parent, out
+
+
+def _whole(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The prompts, if the quotes round one were not forgotten.
+
+    Raises:
+        ArgumentError: They seem to be, and nobody can be asked.
+    """
+    if len(texts) < 2 or any(len(text.split()) > 1 or text == "-" for text in texts):
+        return texts
+    sentence = " ".join(texts)
+    if sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty():
+        asked = f"one prompt, {quoted(sentence)}, rather than {len(texts)} of one word each?"
+        return (sentence,) if click.confirm(asked, default=True, err=True) else texts
+    raise ArgumentError(
+        f"{len(texts)} prompts of one word each; expected quotes round a prompt: text2face "
+        f"generate {shlex.quote(sentence)}; for a face of each word, give a file: --prompts"
+    )
 
 
 def _texts(texts: Sequence[str], file: str | None) -> list[str]:

@@ -21,7 +21,13 @@ from text2face.errors import ArgumentError, CheckpointError, OutputError
 from text2face.prompts import Prompt
 from text2face.provenance import Record
 from text2face.settings import Settings, check_count
-from text2face.storage.folders import atomic_file, check_writable, folders_of, make_folder
+from text2face.storage.folders import (
+    atomic_file,
+    check_writable,
+    folders_of,
+    make_folder,
+    new_folder,
+)
 
 if TYPE_CHECKING:
     from text2face.pipeline import Face, TextToFace
@@ -60,6 +66,8 @@ class Job:
     """The kind of image file: "png", "jpeg" or "webp"."""
     c2pa: tuple[Path, Path] | None = None
     """The certificate and key to sign with."""
+    file: Path | None = None
+    """The file of the one face; None = files in `outdir` named by seed."""
     origin: Path | None = None
     """The image to draw again."""
 
@@ -71,6 +79,11 @@ class Job:
             KeyboardInterrupt: With a message that says how many faces are finished.
         """
         self._check()
+        with new_folder(self.outdir):
+            self._work()
+
+    def _work(self) -> None:
+        check_writable(self.outdir)
         pipe = self._load()
         settings = self._settings(pipe)
         self._check_sheet(pipe, settings)
@@ -105,7 +118,7 @@ class Job:
         return provenance.load_signer(*self.c2pa) if self.c2pa else None
 
     def _path(self, text: str, seed: int) -> Path:
-        return self.folders[text] / f"seed{seed:04d}.{self.format}"
+        return self.file or self.folders[text] / f"seed{seed:04d}.{self.format}"
 
     def _check(self) -> None:
         """Find what is wrong before the slow part starts."""
@@ -137,7 +150,12 @@ class Job:
                 f"{existing[0]}{more} would be overwritten; choose another --outdir or --seed, or "
                 "pass --overwrite"
             )
-        check_writable(self.outdir)
+        from text2face.loading import choose_device
+        from text2face.samplers.conditions import check_condition
+
+        choose_device(self.device)
+        if "condition" in self.given:
+            check_condition(self.given["condition"])
 
     def _load(self) -> TextToFace:
         import torch

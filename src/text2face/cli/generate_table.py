@@ -10,11 +10,9 @@ from typing import Any
 import click
 
 from text2face.cli.models import prepare
-from text2face.errors import ArgumentError
+from text2face.errors import PromptError
 
 __all__ = ["run"]
-
-_REFUSED = ("save_latents", "grid", "candidates", "keep", "seeds", "from_image", "num_images")
 
 
 def run(table: Path, given: Mapping[str, Any], options: Mapping[str, Any]) -> None:
@@ -26,23 +24,30 @@ def run(table: Path, given: Mapping[str, Any], options: Mapping[str, Any]) -> No
         options: The other options of `text2face generate`.
 
     Raises:
-        ArgumentError: An option does not go with a table.
+        ArgumentError: The table, a setting or the device is wrong.
         KeyboardInterrupt: With a message that says how many faces are finished.
     """
-    odd = [name for name in _REFUSED if options.get(name)]
-    if odd:
-        raise ArgumentError(
-            f"--{odd[0].replace('_', '-')} does not go with a table of prompts; expected one row "
-            "of the table for each face; leave it out"
-        )
     import torch
     from tqdm import tqdm
 
     from text2face.bulk import BulkJob
+    from text2face.loading import choose_device
     from text2face.pipeline import TextToFace
+    from text2face.prompts import Prompt
+    from text2face.samplers.conditions import check_condition
+    from text2face.settings import Settings
+    from text2face.table import read_rows
     from text2face.training.distributed import world
 
     rank, processes = world()
+    choose_device(options["device"])
+    settings = Settings(**given)
+    check_condition(settings.condition)
+    for row in read_rows(table, options["seed"] or 0):  # before the model, which takes longer
+        try:
+            Prompt.parse(row.prompt, negative=settings.negative_prompt, literal=settings.literal)
+        except PromptError as error:
+            raise PromptError(f"row {row.index + 1} of {table}: {error}") from None
     # One thread in each process: their number changes the last bits of an image.
     torch.set_num_threads(1)
     chosen = {name: options[name] for name in ("accept_licence", "offline", "quiet")}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from text2face.cli.options import Command
 from text2face.errors import OutputError
 from text2face.printing import printable
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["info"]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object, or one for each face.")
 def info(image: Path, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from text2face.cli.errors import note
+from text2face.cli.options import Command
 
 if TYPE_CHECKING:
     from text2face.catalogue import Model, NamedPipeline
@@ -22,7 +23,7 @@ def models() -> None:
     """Published weights: what there is, its licence, and downloads."""
 
 
-@models.command("list")
+@models.command("list", cls=Command)
 @click.option(
     "--kind",
     type=click.Choice(["pipeline", "detector", "encoder", "generator", "sampler"]),
@@ -43,7 +44,7 @@ def list_models(kind: str | None, as_json: bool) -> None:
             click.echo(f"{one.name:{width}}  {_kind(one):9}  {_size(one):>8}  {one.about}")
 
 
-@models.command("info")
+@models.command("info", cls=Command)
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def model_info(name: str, as_json: bool) -> None:
@@ -63,7 +64,7 @@ def model_info(name: str, as_json: bool) -> None:
     click.echo("\n".join(lines))
 
 
-@models.command("download")
+@models.command("download", cls=Command)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--offline", is_flag=True, help="Only check what is in the cache.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")

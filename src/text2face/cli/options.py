@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Collection
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -26,6 +28,12 @@ class Command(click.Command):
                 )
         return super().parse_args(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run; where a person waits for a model, say so before the heavy imports."""
+        if "device" in ctx.params and not ctx.params.get("quiet") and sys.stderr.isatty():
+            click.echo("loading …", err=True)
+        return super().invoke(ctx)
+
 
 def _may_repeat(option: click.Option) -> bool:
     """Whether an option means the same however often it is given, or all of it counts."""
@@ -40,7 +48,7 @@ def given(context: click.Context) -> set[str]:
 
 
 def refuse(context: click.Context, names: Collection[str], beside: str, instead: str = "") -> None:
-    """Refuse options that would not be honoured.
+    """Refuse options that would not be honoured, unless they ask for what is done anyway.
 
     Args:
         context: Of the command.
@@ -53,7 +61,11 @@ def refuse(context: click.Context, names: Collection[str], beside: str, instead:
     """
     spoken = given(context)
     for parameter in context.command.params:
-        if parameter.name in spoken and parameter.name in names:
+        if (
+            parameter.name in spoken
+            and parameter.name in names
+            and context.params[parameter.name] != parameter.get_default(context)
+        ):
             raise ArgumentError(
                 f"{max(parameter.opts, key=len)} does not go with {beside}; "
                 f"{instead or 'leave it out'}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from text2face.cli.options import Command
 from text2face.errors import ArgumentError, OutputError, one_line
 from text2face.storage.hub import without_proxies
 
@@ -76,7 +77,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.command()
+@click.command(cls=Command)
 @_common
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
 @click.option(
@@ -114,7 +115,7 @@ def serve(
     _run(port, options, queue=queue, timeout=timeout, aliases=aliases)
 
 
-@click.command()
+@click.command(cls=Command)
 @_common
 @click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True)
 @click.option("--open/--no-open", "open_page", default=False, help="Open the page in a browser.")

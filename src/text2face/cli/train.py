@@ -49,6 +49,14 @@ def pairs(**options: Any) -> None:
     Shards that are there are kept. Under `torchrun -m text2face pairs` any number of processes
     makes the same files.
     """
+    context = click.get_current_context()
+    if options["photos"] is None:
+        refuse(context, ("invert", "size", "max_skipped"), "no --photos", "add --photos")
+    else:
+        names = ("generator", "count", "seed", "mix", "crossovers")
+        refuse(context, names, "--photos", "each photo is one pair")
+    if options["mix"] == 1:
+        refuse(context, ("crossovers",), "no --mix", "add --mix 2")
     from text2face.cli.training import make_pairs_command
 
     make_pairs_command(**options)
@@ -128,6 +136,8 @@ def train(
         "--task sampler",
         "give --generator and --encoder",
     )
+    if options["folder"] is not None:
+        refuse(click.get_current_context(), ("count",), "--pairs", "all of them are used")
     from text2face.cli.training import parse_changes, show_settings, train_command
 
     if settings:

@@ -64,10 +64,6 @@ def make_pairs_command(
 ) -> None:
     """Run `text2face pairs`."""
     place = local_device(device)
-    if photos is not None and (generator is not None or mix > 1):
-        raise ArgumentError("--photos is given with --generator or --mix; expected one of them")
-    if invert is not None and photos is None:
-        raise ArgumentError("--invert is given without --photos; expected a folder of photos")
     with join(place):
         if photos is not None:
             count = len(find_photos(photos))

@@ -46,7 +46,7 @@ def read_tasks(path: Path, labels: Labels | None = None) -> list[Task]:
     group = path.stem.removesuffix("_prompts")
     if path.suffix.lower() != ".json":
         return [Task(text, {}, group) for text in read_prompts(path)]
-    content = read_text(path, "prompts as JSON")
+    content = read_text(path, "prompts as JSON", f"the prompts in {path}")
     try:
         tasks = [
             Task(entry["prompt"], entry.get("labels", {}), entry.get("group", group))

@@ -325,6 +325,33 @@ def folders_of(folder: Path, texts: Sequence[str]) -> dict[str, Path]:
     }
 
 
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and its parents; what is made and still empty when the work fails is removed.
+
+    Raises:
+        OutputError: It cannot be made or is a file.
+    """
+    made = [one for one in (folder, *folder.parents) if not _exists(one)]
+    make_folder(folder)
+    whole = False
+    try:
+        yield
+        whole = True
+    finally:
+        if not whole:
+            with suppress(OSError):  # something is in it
+                for one in made:
+                    one.rmdir()
+
+
+def _exists(folder: Path) -> bool:
+    try:
+        return folder.exists()
+    except OSError:  # make_folder says why
+        return True
+
+
 def check_writable(folder: Path) -> None:
     """Make a folder if it is missing and see that files can be written there.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from text2face.errors import OutputError
-from text2face.storage.folders import cannot_write, make_folder
+from text2face.storage.folders import cannot_write, new_folder
 
 __all__ = ["hold"]
 
@@ -34,10 +34,14 @@ def hold(folder: Path, part: str = "text2face", *, wait: float = 0) -> Iterator[
     Raises:
         OutputError: Another process holds it, or it cannot be written.
     """
+    with new_folder(folder), _locked(folder, part, wait):
+        yield
+
+
+@contextmanager
+def _locked(folder: Path, part: str, wait: float) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
-    made = [one for one in (folder, *folder.parents) if not _exists(one)]
-    make_folder(folder)
     path = folder.resolve() / f".{part}.lock"
     lock = FileLock(path, is_singleton=True)
     try:
@@ -56,23 +60,10 @@ def hold(folder: Path, part: str = "text2face", *, wait: float = 0) -> Iterator[
         )
         yield
         return
-    whole = False
     try:
         yield
-        whole = True
     finally:
         if lock.lock_counter == 1:
             with suppress(OSError):
                 path.unlink()  # while it is held: who waits for it sees that, and makes another
         lock.release()
-        if not whole:
-            with suppress(OSError):  # something is in it
-                for one in made:
-                    one.rmdir()
-
-
-def _exists(folder: Path) -> bool:
-    try:
-        return folder.exists()
-    except OSError:  # make_folder says why
-        return True

@@ -22,8 +22,9 @@ from text2face.provenance.xmp import from_gif
 _ACROSS, _DOWN = np.meshgrid(np.linspace(-1, 1, 128), np.linspace(-1, 1, 128))
 _SHAPE = np.exp(-2 * ((_ACROSS - 0.2) ** 2 + _DOWN**2))
 _GRAIN = np.random.RandomState(0).randint(-6, 7, (128, 128, 3))
+_LINES = 60 * (np.abs(_ACROSS * 5 % 1 - 0.5) < 0.1)[..., None]  # hair, for one
 _COLOURS = np.stack([220 * _SHAPE, 170 * _SHAPE, 40 + 90 * _SHAPE], axis=2)
-FACE = Image.fromarray(np.clip(_COLOURS + _GRAIN, 0, 255).astype(np.uint8))
+FACE = Image.fromarray(np.clip(_COLOURS + _GRAIN + _LINES, 0, 255).astype(np.uint8))
 Change = Callable[[Image.Image], Image.Image]
 
 
@@ -77,6 +78,7 @@ OTHER: dict[str, Change] = {
     "another background": _on("skyblue"),
     "turned a little": lambda i: i.rotate(3),
     "blurred": lambda i: i.filter(ImageFilter.GaussianBlur(16)),
+    "in blocks": lambda i: i.resize((16, 16), Image.Resampling.BOX).resize(i.size, 0),
     "negative": lambda i: i.point(lambda v: 255 - v),
     "another picture": lambda i: Image.radial_gradient("L").resize(i.size).convert("RGB"),
     "one colour": lambda i: Image.new("RGB", i.size, "white"),
@@ -97,7 +99,8 @@ def test_a_change_is_noticed(name: str) -> None:
     "told",
     [None, 3, "x", [], {}, {"size": [1, 1], "cells": [16, 16], "rgb": "AAAA"},
      {"size": [1, 1], "cells": [1, 1], "rgb": "no base64!"},
-     {"size": ["1", 1], "cells": [1, 1], "rgb": "AAAA"},
+     {"size": ["1", 1], "cells": [1, 1], "rgb": "AAAA", "detail": "AA=="},
+     {"size": [1, 1], "cells": [1, 1], "rgb": "AAAA"},
      {"size": [0, 1], "cells": [1, 1], "rgb": "AAAA"},
      {"size": [1, 1], "cells": [10**9, 10**9], "rgb": "AAAA"},
      {"size": [1], "cells": [1, 1], "rgb": "AAAA"}],

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.foreign.stored import StoredTensor, as_tensor
@@ -112,13 +113,18 @@ class Weights:
         Raises:
             CheckpointError: There is none, or it is something else.
         """
-        row = self.take(name)
-        if row.ndim != 1 or row.numel() > _MAX_ROW or not torch.equal(row, row.round()):
+        stored = self._find(name)
+        kind = stored.storage.dtype
+        whole = not (kind.is_floating_point or kind.is_complex)
+        if len(stored.shape) != 1 or stored.numel > _MAX_ROW or not whole:
             raise CheckpointError(
-                f"wrong weights: {self.source}: {name} is {list(row.shape)}, expected at most "
-                f"{_MAX_ROW} whole numbers; the file is damaged or of another kind"
+                f"wrong weights: {self.source}: {name} is {list(stored.shape)} of type "
+                f"{kind}, expected at most {_MAX_ROW} whole numbers; the file is damaged "
+                "or of another kind"
             )
-        return [int(value) for value in row]
+        self.charge(name, stored.numel)
+        del self._tensors[name]
+        return [int(value) for value in stored.tensor()]
 
     def take(self, name: str) -> Tensor:
         """A tensor as float32.
@@ -135,7 +141,7 @@ class Weights:
                 "another kind or quantised"
             )
         tensor = stored.tensor().float()
-        if not tensor.isfinite().all():
+        if not _is_finite(tensor):
             raise CheckpointError(
                 f"damaged weights: {self.source}: tensor {name} holds NaN or infinity, expected "
                 "finite numbers; download the file again"
@@ -183,6 +189,31 @@ class Weights:
                 "this kind; the file may be of another kind or version"
             )
         return self._tensors[name]
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether all numbers are finite, in one look and without a copy."""
+    if not tensor.numel():
+        return True
+    return all(bool(end.isfinite()) for end in tensor.aminmax())
+
+
+class _Unfilled(TorchFunctionMode):
+    """Lets networks be made whose weights are about to be replaced: no random number is drawn."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        given = dict(kwargs or {})
+        if func in (Tensor.uniform_, Tensor.normal_):
+            return args[0]
+        if func is torch.randn and "generator" not in given:
+            func = torch.empty
+        return func(*args, **given)
 
 
 def configure(make: Callable[..., Config], source: str, **values: Any) -> Config:
@@ -282,7 +313,8 @@ def build(make: Callable[[], Network], tensors: Mapping[str, Tensor], source: st
                 f"wrong weights: {source}: {quoted(name)} is {got}, expected {wanted} from the "
                 "sizes of the other tensors; the file is damaged or of another kind"
             )
-    network = make()
+    with _Unfilled():
+        network = make()
     network.load_state_dict(tensors)
     return network.eval().requires_grad_(False)
 

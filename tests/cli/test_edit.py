@@ -200,3 +200,15 @@ def test_strength_0_is_the_original_whatever_its_noise(
         with Image.open(tmp_path / step) as made, Image.open(tmp_path / "seed0005.png") as drawn:
             assert made.tobytes() == drawn.tobytes()
         start = tmp_path / step
+
+
+@pytest.mark.parametrize("count", [0, 2, -1])
+def test_a_file_of_no_single_latent_is_refused(
+    run: Callable[..., int], model: Path, tmp_path: Path, count: int
+) -> None:
+    pipe = TextToFace.from_pretrained(model)
+    latent = np.zeros((abs(count), pipe.generator.num_ws, pipe.generator.w_dim), np.float32)
+    np.savez(tmp_path / "w.npz", w=np.full_like(latent, np.nan) if count < 0 else latent)
+    command = ["edit", tmp_path / "w.npz", "smiling", "-o", tmp_path / "x.png", "--model", model]
+    assert run(*command) == 2
+    assert not (tmp_path / "x.png").exists()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,13 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
+from tests.tiny import TinyEncoder
 from text2face import TextToFace, registry
 from text2face.evaluation import evaluate
 from text2face.evaluation.evaluate import Bench, NotAvailable, Sizes
 from text2face.evaluation.identity import IdentityConfig, IdentityNetwork
 from text2face.evaluation.judge import Judge, JudgeConfig
+from text2face.evaluation.report import number
 from text2face.evaluation.tasks import Task
 
 LABELS = {"gender": ("male", "female"), "hat": ("none", "cap"), "age": ("young", "old")}
@@ -203,3 +208,92 @@ def test_no_posterior_no_edits(pipe: TextToFace) -> None:
 
     with pytest.raises(NotAvailable, match="no posterior"):
         evaluate.measure_editing(Bench(Plain(), []))  # type: ignore[arg-type]
+
+
+def test_results_are_kept_by_content(
+    run: Callable[..., int], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures, out = tmp_path / "pictures", tmp_path / "out"
+    pictures.mkdir()
+    random = np.random.RandomState(0)
+
+    def picture(name: str) -> None:
+        pixels = random.randint(0, 256, (8, 8, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(pictures / name)
+
+    for name in ("a.png", "b.png", "c.png"):
+        picture(name)
+    (tmp_path / "prompts.txt").write_text("a man\na woman\n")
+    second = tmp_path / "second"
+    TinyEncoder().save_pretrained(second)
+    command = ["evaluate", model, "-o", out, "--prompts", tmp_path / "prompts.txt"]
+    command += ["--reference", pictures, "--only", "distances", "--image-count", 10, "--no-plots"]
+    command += ["--second-encoder", second]
+
+    def measured() -> bool:
+        assert run(*command) == 0
+        return "measuring distances" in capsys.readouterr().err
+
+    assert measured()
+    assert not measured()
+    picture("d.png")  # one more
+    assert measured()
+    about = (pictures / "a.png").stat()
+    content = (pictures / "a.png").read_bytes()
+    (pictures / "a.png").write_bytes((pictures / "b.png").read_bytes())
+    (pictures / "b.png").write_bytes(content)  # the same files under other names, and dates
+    os.utime(pictures / "a.png", ns=(about.st_atime_ns, about.st_mtime_ns))
+    assert measured()
+    (pictures / "c.png").unlink()
+    assert measured()
+    other = TinyEncoder()
+    other.pixels.mul_(2)
+    other.save_pretrained(second)  # another model in the same folder
+    assert measured()
+    (tmp_path / "prompts.txt").write_text("a man\nan old woman\n")
+    assert measured()
+    (out / "sections/distances.json").write_text("{}")  # damaged
+    assert measured()
+    assert not measured()
+
+
+def test_few_pictures_are_warned_of(
+    run: Callable[..., int],
+    model: Path,
+    assets: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pictures = tmp_path / "few"
+    pictures.mkdir()
+    pixels = np.random.RandomState(0).randint(0, 256, (5, 8, 8, 3)).astype(np.uint8)
+    np.save(pictures / "images.npy", pixels)
+    more = ["--reference", pictures, "--only", "distances", "--no-plots"]
+    assert run(*arguments(model, assets, tmp_path / "out", *more)) == 0
+    out, err = capsys.readouterr()
+    assert "Fréchet distances of 5 pictures in 6 dimensions" in err
+    assert "Fréchet distances of 5 pictures in 6 dimensions" in out
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1219.6, "1,220"), (999.4, "999"), (12.345, "12.3"), (4.88e-6, "4.88e-06")]
+)
+def test_numbers_are_written_out(value: float, text: str) -> None:
+    assert number("ms an image", value) == text
+
+
+def test_damaged_arrays_are_told(
+    run: Callable[..., int],
+    model: Path,
+    assets: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pictures = tmp_path / "damaged"
+    pictures.mkdir()
+    for content in (b"", b"\x93NUMPY", b"no array", b"PK\x03\x04", pickle.dumps({"a": 1})):
+        (pictures / "images.npy").write_bytes(content)
+        assert run(*arguments(model, assets, tmp_path / "out", "--reference", pictures)) == 2
+        err = capsys.readouterr().err
+        assert "images.npy" in err
+        assert err.count("\n") == 1

@@ -76,6 +76,8 @@ class Job:
             missing |= {f"{name}: {what}": why for what, why in found.pop("not available").items()}
             if found:
                 sections[name] = found
+            if "warning" in found:
+                note(found["warning"])
         results = {
             "model": bench.pipe.config.name,
             "weights": bench.pipe.weights,
@@ -98,8 +100,9 @@ class Job:
         path = self.outdir / "sections" / f"{name}.json"
         if path.exists() and not self.fresh:
             stored = _stored(path)
-            if stored.get("key") == key:
-                return dict(stored["found"])
+            held = stored.get("found")
+            if stored.get("key") == key and isinstance(held, dict) and "not available" in held:
+                return held
         if not self.quiet:
             click.echo(f"measuring {name}", err=True)
         try:
@@ -197,6 +200,8 @@ class Job:
 
     def _key(self, bench: Bench) -> str:
         """What the results depend on, in 16 hexadecimal digits."""
+        import torch
+
         from text2face.loading import fingerprint
         from text2face.training.pairs import fingerprint as weights_of
 
@@ -219,6 +224,7 @@ class Job:
             ],
             "batch size": self.batch_size,
             "device": bench.pipe.device.type,
+            "threads": torch.get_num_threads(),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 

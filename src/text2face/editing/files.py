@@ -41,6 +41,8 @@ def read_latent(path: Path) -> Tensor:
             latent = load(content)["w"]
         if latent.ndim != 3 or not latent.is_floating_point():
             raise ValueError(f"{latent.dtype} {list(latent.shape)}")
+        if len(latent) != 1 or not bool(latent.isfinite().all()):
+            raise ValueError("several latents, or numbers that are not finite")
     except (
         ArgumentError,
         OSError,

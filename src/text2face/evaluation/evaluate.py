@@ -205,6 +205,12 @@ def measure_distances(bench: Bench) -> dict[str, Any]:
     whose, real = features_of(bench, bench.real)
     made = features_of(bench, bench.look(bench.made(tasks)))[1]
     out: dict[str, Any] = {"features of": whose, "pictures": len(real), "faces": count}
+    least, dim = min(len(real), count), real.shape[1]
+    if least <= dim:  # covariances of lower rank than the space: the distance is biased upwards
+        out["warning"] = (
+            f"Fréchet distances of {least} pictures in {dim} dimensions are too large and mean "
+            f"little; expected more than {dim}; raise --image-count or give more pictures"
+        )
     for name, features in (
         ("text-made", made),
         ("unconditional", features_of(bench, bench.free)[1]),

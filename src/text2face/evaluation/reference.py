@@ -40,7 +40,7 @@ class ReferenceImages:
         if (folder / "images.npy").is_file():
             path = folder / "images.npy"
             try:
-                array = np.load(path, mmap_mode="r", allow_pickle=False)
+                array = np.lib.format.open_memmap(path, mode="r")  # and no zip file
             except (OSError, ValueError, EOFError, SyntaxError) as error:
                 raise ArgumentError(
                     f"cannot read {path}: {one_line(error)[:200]}; expected uint8 [N, H, W, 3]"

@@ -31,7 +31,9 @@ def number(name: str, value: object) -> str:
     if value is None or value == "":
         return ""
     if isinstance(value, float):
-        return f"{value:.1%}" if any(word in name for word in _SHARES) else f"{value:.3g}"
+        if any(word in name for word in _SHARES):
+            return f"{value:.1%}"
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
@@ -113,4 +115,6 @@ def _distances(distances: Mapping[str, Any]) -> str:
         f"{distances['faces']:,} faces against {distances['pictures']:,} pictures; features: "
         f"{distances['features of']}\n"
     )
+    if "warning" in distances:
+        about += f"\n{distances['warning']}\n"
     return about + "\n" + table(["faces", *columns], rows)

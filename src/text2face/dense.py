@@ -49,7 +49,7 @@ class Dense(nn.Module):
             activate: Whether a leaky ReLU with gain √2 follows.
         """
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.weight = nn.Parameter(torch.randn(out_features, in_features).mul_(1 / lr_multiplier))
         self.bias = nn.Parameter(torch.full((out_features,), bias / lr_multiplier))
         self.weight_gain = gain * lr_multiplier / math.sqrt(in_features)
         self.bias_gain = lr_multiplier

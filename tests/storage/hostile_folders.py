@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from text2face import registry
 from text2face.errors import Text2FaceError
-from text2face.loading import BUNDLED, TYPES, load_component
+from text2face.loading import BUNDLED, load_component
 
 MEMORY: Final = 1 << 30
 """Bytes of address space that all cases together may take beyond the imports."""
@@ -48,7 +49,7 @@ def cases(folder: Path) -> Iterator[tuple[str, Callable[[], object], bool]]:
             yield f"{kind}: {text[:20]}… of {len(text)}", load, True
         write(json.dumps(config | {"type": "x" * 5_000_000}))
         yield f"{kind}: a type of 5 MB", load, True
-        for other in TYPES[kind]:
+        for other in registry.names(kind):
             if other != config["type"]:
                 write(json.dumps({"type": other}))
                 yield f"{kind} as {other}", load, True

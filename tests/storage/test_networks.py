@@ -100,3 +100,24 @@ def test_a_list_of_tensors_that_claims_gigabytes_is_not_read(tmp_path: Path) -> 
     (tmp_path / "model.safetensors").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"damaged file: .* claims 17179869184 bytes"):
         networks.load_network(lambda: Tower(1), tmp_path)
+
+
+def test_making_a_network_draws_no_numbers() -> None:
+    random = torch.get_rng_state()
+    with networks.Blank():
+        made = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Embedding(5, 6), nn.BatchNorm2d(4))
+        made.append(nn.Linear(7, 8))
+        torch.randn(2, 3)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert int(made[2].num_batches_tracked) == 0
+    with torch.device("meta"), networks.Blank():
+        assert nn.Linear(9, 10).weight.is_meta
+
+
+def test_the_bundled_model_is_loaded_without_torchs_compiler() -> None:
+    code = (
+        "import sys; from text2face import TextToFace; TextToFace.from_pretrained();"
+        "print(sorted({'sympy', 'torch._dynamo', 'transformers'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -126,7 +126,7 @@ class TextTower(nn.Module):
         super().__init__()
         width = config.text_width
         self.words = nn.Embedding(vocabulary_size, width)
-        self.positions = nn.Parameter(torch.randn(config.context, width) * 0.02)
+        self.positions = nn.Parameter(torch.randn(config.context, width).mul_(0.02))
         self.layers = nn.ModuleList(
             _TransformerLayer(width, config.text_heads) for _ in range(config.text_layers)
         )

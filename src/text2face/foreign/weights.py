@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.foreign.stored import StoredTensor, as_tensor
-from text2face.storage.networks import sketch
+from text2face.storage.networks import Blank, sketch
 
 __all__ = [
     "Weights",
@@ -198,24 +197,6 @@ def _is_finite(tensor: Tensor) -> bool:
     return all(bool(end.isfinite()) for end in tensor.aminmax())
 
 
-class _Unfilled(TorchFunctionMode):
-    """Lets networks be made whose weights are about to be replaced: no random number is drawn."""
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        given = dict(kwargs or {})
-        if func in (Tensor.uniform_, Tensor.normal_):
-            return args[0]
-        if func is torch.randn and "generator" not in given:
-            func = torch.empty
-        return func(*args, **given)
-
-
 def configure(make: Callable[..., Config], source: str, **values: Any) -> Config:
     """Make a configuration from what a file says.
 
@@ -313,7 +294,7 @@ def build(make: Callable[[], Network], tensors: Mapping[str, Tensor], source: st
                 f"wrong weights: {source}: {quoted(name)} is {got}, expected {wanted} from the "
                 "sizes of the other tensors; the file is damaged or of another kind"
             )
-    with _Unfilled():
+    with Blank():
         network = make()
     network.load_state_dict(tensors)
     return network.eval().requires_grad_(False)

@@ -28,7 +28,8 @@ from text2face.foreign.stored import as_tensor
 from text2face.foreign.weights import Weights, build
 from text2face.generators.base import Generator
 from text2face.registry import register
-from text2face.storage.saved import SavedModule, stored
+from text2face.storage.networks import Blank, stored
+from text2face.storage.saved import SavedModule
 
 __all__ = ["PSPConfig", "PSPEncoder", "load_psp"]
 
@@ -255,7 +256,7 @@ def load_psp(path: str | Path) -> tuple[Generator, PSPEncoder]:
     from_mean = bool(options.get("start_from_latent_avg", True))
     config = PSPConfig(_KINDS[name], generator.num_ws, generator.w_dim, from_mean)
     weights = Weights(found, str(path), size)
-    with torch.device("meta"):
+    with torch.device("meta"), Blank():
         names = [n for n in stored(PSPEncoder(config)) if n != "latent_mean"]
     tensors = {n: weights.take(n) for n in names}
     tensors["latent_mean"] = _mean(tree, str(path), size, generator)
@@ -271,7 +272,7 @@ def load_psp(path: str | Path) -> tuple[Generator, PSPEncoder]:
 
 def _counters(config: PSPConfig) -> Iterator[tuple[str, Tensor]]:
     """What batch normalisation counts in training, and nobody reads afterwards."""
-    with torch.device("meta"):
+    with torch.device("meta"), Blank():
         names = PSPEncoder(config).state_dict().keys()
     yield from ((n, torch.tensor(0)) for n in names if n.endswith("num_batches_tracked"))
 

@@ -9,19 +9,20 @@ and only what has exactly the shapes of the file is made for good.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as hooks
+from torch.overrides import TorchFunctionMode
 
 from text2face.errors import CheckpointError, one_line
 from text2face.storage.folders import CONFIG_NAME, read_shapes, read_tensors
 
-__all__ = ["load_network", "sketch", "stored"]
+__all__ = ["Blank", "load_network", "sketch", "stored"]
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -33,6 +34,38 @@ _SMALL: Final = 1000
 
 class _TooLargeError(Exception):
     """More parts than the weights have."""
+
+
+class Blank(TorchFunctionMode):
+    """Where networks are made without drawing the random numbers that a file replaces anyway.
+
+    On the meta device drawing them would import half of torch's compiler, and so would arithmetic
+    that is not in place: hence `mul_` in constructors.
+    """
+
+    _made = frozenset({torch.randn, torch.rand})
+    _filled = frozenset(
+        getattr(owner, name)
+        for owner in (nn.init, Tensor)
+        for name in (
+            "kaiming_normal_", "kaiming_uniform_", "normal_", "trunc_normal_", "uniform_",
+            "xavier_normal_", "xavier_uniform_",
+        )
+        if hasattr(owner, name)
+    )  # fmt: skip
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Leave memory as it is where a number would be drawn."""
+        named = dict(kwargs or {})
+        if func in self._filled:
+            return args[0] if args else named["tensor"]
+        return (torch.empty if func in self._made else func)(*args, **named)
 
 
 def sketch(make: Callable[[], Network], tensors: int, where: object) -> Network:
@@ -50,7 +83,7 @@ def sketch(make: Callable[[], Network], tensors: int, where: object) -> Network:
         CheckpointError: It cannot be made, or has far more parts than its file has tensors.
     """
     try:
-        with _counted(_SMALL + _PARTS * tensors), torch.device("meta"):
+        with _counted(_SMALL + _PARTS * tensors), torch.device("meta"), Blank():
             return make()
     except _TooLargeError:
         raise CheckpointError(
@@ -125,6 +158,7 @@ def load_network(make: Callable[[], Network], folder: Path) -> Network:
                 f"wrong weights: {folder}: tensor {name} has numbers of type {tensor.dtype}, "
                 f"expected {expected[name].dtype}; download the model again"
             )
-    network = make()
+    with Blank():
+        network = make()
     network.load_state_dict(tensors, strict=False)
     return network.eval().requires_grad_(False)

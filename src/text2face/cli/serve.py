@@ -191,7 +191,7 @@ def _run(
     from text2face.pipeline import TextToFace
 
     keys = _read_keys(options["api_key_file"])
-    listener = _listen(options["host"], port)  # before the model, which takes longer
+    listener = _bind(options["host"], port)  # before the model, which takes longer
     address, bound = listener.getsockname()[:2]
     names = [*options["hosts"], options["host"]]
     if not _is_loopback(address):
@@ -206,6 +206,9 @@ def _run(
         app: FastAPI = make_app(engine, ServerConfig(sign=sign, keys=keys, hosts=names, **limits))
         if page:
             app = mount(app, engine, sign)
+        # Whoever asks before is refused rather than left waiting, as checks of health expect.
+        with _in_one_line(listener, options["host"], port):
+            listener.listen(2048)
         host = f"[{options['host']}]" if ":" in options["host"] else options["host"]
         url = f"http://{host}:{bound}"
         click.echo(f"text2face: {pipe.config.name} on {pipe.device.type}, at {url}", err=True)
@@ -278,8 +281,8 @@ def _warn(address: str, keys: list[str], *, page: bool) -> None:
         )
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Take the port now, so that a second server says so in one line."""
+def _bind(host: str, port: int) -> socket.socket:
+    """Take the port now, so that a second server says so in one line; nobody is let in yet."""
     if not host.strip():
         raise ArgumentError(
             "--host is empty; expected an address, such as 127.0.0.1, or 0.0.0.0 for all of them"
@@ -287,14 +290,19 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # By this protocol asyncio knows that it may send small packets at once (TCP_NODELAY).
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with _in_one_line(listener, host, port):
         listener.bind((host, port))
-        listener.listen(2048)
+    return listener
+
+
+@contextlib.contextmanager
+def _in_one_line(listener: socket.socket, host: str, port: int) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         listener.close()
         raise OutputError(
             f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}; expected a "
             "free port; choose another --port, or stop the other server"
         ) from None
-    return listener

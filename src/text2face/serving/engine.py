@@ -266,7 +266,8 @@ class Engine:
     def picture(self, content: bytes, *, max_pixels: int) -> Iterator[Image.Image]:
         """Decode an upload, in a thread of the engine, as long as it is worked on.
 
-        Pixels take hundreds of times the room of a file, and more while they are worked on.
+        Pixels take hundreds of times the room of a file, and many times more while they are worked
+        on. So of large pictures one at a time is decoded, and made smaller: models draw far less.
 
         Args:
             content: The file.
@@ -276,9 +277,10 @@ class Engine:
             ArgumentError: It cannot be read.
         """
         header = open_image(content, "the image", max_pixels=max_pixels)
-        large = header.width * header.height > LARGE
-        with self._large if large else contextlib.nullcontext():
-            yield decode_image(content, "the image", max_pixels=max_pixels)
+        factor = math.ceil(math.sqrt(header.width * header.height / LARGE))
+        with self._large if factor > 1 else contextlib.nullcontext():
+            image = decode_image(content, "the image", max_pixels=max_pixels)
+            yield image.reduce(factor) if factor > 1 else image
 
     def close(self) -> None:
         """Take no more work, finish what was accepted, and end the threads."""

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import ipaddress
+import logging
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,10 +14,12 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from text2face.errors import one_line
 from text2face.serving.errors import Refusal, as_refusal, error_response
 
 __all__ = ["BodyLimit", "HostGuard", "KeyGuard", "LastResort"]
 
+_LOG = logging.getLogger("text2face.serving")
 _WITH_FILES: Final = ("/v1/images/edits", "/gradio_api/upload")
 _NO_FILES: Final = 2**17  # bytes of a body of words
 _FREE: Final = 2**14  # bytes that every request may hold
@@ -95,9 +98,10 @@ class LastResort:
         except Exception as error:  # the outermost boundary
             if scope["type"] != "http":
                 raise
-            refusal = as_refusal(error)  # which logs it
-            if not started:
-                await error_response(refusal)(scope, receive, send)
+            if started:  # such as when Gradio does not know the visit that a stream is for
+                _LOG.warning("an answer broke off: %s: %s", type(error).__name__, one_line(error))
+            else:
+                await error_response(as_refusal(error))(scope, receive, send)
 
 
 class BodyLimit:

@@ -87,7 +87,8 @@ async def client(port: int, number: int, until: float, load: Load) -> None:
         body = json.dumps({"prompt": prompt, "seed": seed}).encode()
         start = time.perf_counter()
         writer.write(
-            b"POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: application/json\r\n"
             b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
         )
         head = (await reader.readuntil(b"\r\n\r\n")).lower()

@@ -28,6 +28,7 @@ from text2face.storage.texts import read_prompts
 from text2face.training import runs
 from text2face.training.bank import PHRASES
 from text2face.training.config import TrainingConfig, preset
+from text2face.training.cost import pairs_cost
 from text2face.training.distributed import (
     barrier,
     hold_together,
@@ -74,6 +75,8 @@ def make_pairs_command(
         if photos is None:
             drawer = _to(load_generator(generator or str(BUNDLED)), place)
             mixing.layer_groups(drawer.num_ws)
+        if drawer is not None:
+            _say(_cost(drawer, seer, folder, count, place), quiet)
         if dry_run:
             shards = math.ceil(count / SHARD_SIZE)
             _say(f"{count} pairs in {shards} shards of {SHARD_SIZE}, {folder}", quiet)
@@ -141,6 +144,10 @@ def train_command(
         shown = read_prompts(sample_prompts) if sample_prompts else runs.SAMPLE_PROMPTS
         if folder is None:
             folder = out / "pairs"
+            # The measured time is that of the pairs; training stops by its own clock.
+            limit = f"{config.steps} steps" if config.steps else f"{config.minutes:g} min"
+            told = f"then training for {limit}; previews and saving come on top"
+            _say(f"{_cost(drawer, seer, folder, count, place)}, {told}", quiet)
             if not dry_run:
                 with _bar(_own_count(count), "pairs", quiet) as report:
                     write_pairs(drawer, seer, folder, count, device=place, on_batch=report)
@@ -199,6 +206,15 @@ def train_command(
                 )
             barrier()
             _say(f"{run / runs.MODEL}: use it with --model", quiet)
+
+
+def _cost(
+    drawer: Any, seer: TextImageEncoder, folder: Path, count: int, place: torch.device
+) -> str:
+    """How long pairs will take, measured by the process that says it."""
+    if rank() != 0:
+        return ""
+    return pairs_cost(drawer, seer, folder, count, processes=world_size(), device=place)
 
 
 def show_settings(preset_name: str) -> None:

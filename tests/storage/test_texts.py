@@ -43,7 +43,7 @@ def test_prompts_are_neither_split_nor_swallowed(
     ("content", "message"),
     [
         ("ein Mann mit Mütze".encode("latin-1"), r"not UTF-8 \(byte 14\); .*; save it as UTF-8"),
-        ("a man\na woman\n".encode("utf-16-le"), "zero byte in line 1"),
+        ("a man\na woman\n".encode("utf-16-le"), "zero byte in line 1 of"),
         (b"a man\na wo\0man\n", "zero byte in line 2"),
         ("a man\n".encode("utf-16") + b"x", "not UTF-16"),
         (b"\x89PNG\r\n\x1a\n\0\0", "not UTF-8"),

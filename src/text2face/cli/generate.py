@@ -31,7 +31,10 @@ _NOT_FOR_TABLES: Final = (
 @click.command(cls=Command)
 @click.argument("texts", nargs=-1, metavar="PROMPT...")
 @click.option(
-    "--prompts", "file", metavar="FILE", help="Prompts, one a line (- is stdin), or a .csv."
+    "--prompts",
+    "file",
+    metavar="FILE",
+    help="Prompts, one a line (- is stdin; # begins a comment), or a .csv.",
 )
 @click.option(
     "--from-image",

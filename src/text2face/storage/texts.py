@@ -76,7 +76,7 @@ def read_text(source: Path | str, what: str = "a text file", name: str | None = 
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise ArgumentError(
-            f"{name} has a zero byte in line {line}; expected {what}; {_SAVE} (UTF-16 is known by "
+            f"a zero byte in line {line} of {name}; expected {what}; {_SAVE} (UTF-16 is known by "
             "its first bytes, FF FE)"
         )
     return text

@@ -84,7 +84,7 @@ def remember(pipe: FaceModel, image: Image.Image) -> Memory:
 
     A record of before version 0.2 keeps no sum of the pixels; its face is drawn and compared.
     """
-    content = provenance.told_by(image)
+    content = provenance.embedded_json(image)
     if content is None or content.get("weights") != pipe.weights or pipe.weights is None:
         return Memory()
     same = pixels.agrees(content.get("pixels"), image)

@@ -1,6 +1,6 @@
 """What an image says about its own making: the record, the mark of generated images, signatures."""
 
-from text2face.provenance.reading import UNKNOWN_PIXELS, Report, inspect, read, told_by
+from text2face.provenance.reading import UNKNOWN_PIXELS, Report, embedded_json, inspect, read
 from text2face.provenance.record import Record, describe
 from text2face.provenance.writing import (
     FORMATS,
@@ -28,12 +28,12 @@ __all__ = [
     "check_sheet",
     "check_size",
     "describe",
+    "embedded_json",
     "encode",
     "file_format",
     "inspect",
     "load_signer",
     "read",
-    "told_by",
     "write",
     "write_edited",
     "write_sheet",

@@ -28,7 +28,7 @@ from text2face.provenance.xmp import DIGITAL_SOURCE_TYPE
 UNKNOWN_PIXELS: Final = "cannot tell, no sum is kept"
 _PIXELS: Final = {True: "as recorded", False: "changed", None: UNKNOWN_PIXELS}
 _EDITED: Final = ("edited", "model", "weights", "version")
-__all__ = ["UNKNOWN_PIXELS", "Report", "inspect", "read", "told_by"]
+__all__ = ["UNKNOWN_PIXELS", "Report", "embedded_json", "inspect", "read"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def read(source: Path | bytes) -> list[Record]:
     return _records(found.told, found.name)
 
 
-def told_by(image: Image.Image) -> dict[str, Any] | None:
+def embedded_json(image: Image.Image) -> dict[str, Any] | None:
     """The JSON object that text2face wrote into a picture, as Pillow opened it; None = none."""
     record = _texts(image).record
     try:

@@ -25,7 +25,7 @@ from text2face.serving.engine import Busy, Closed, Drawn, Engine
 from text2face.serving.uploads import MAX_PIXELS, page_folder
 from text2face.settings import MAX_SEED
 
-__all__ = ["Actions", "Pair", "Visit", "Wish"]
+__all__ = ["Actions", "Form", "Pair", "Session"]
 
 _MOST: Final = 60  # faces in the history of a visit
 _STEPS: Final = 24  # frames from one face to the other
@@ -38,7 +38,7 @@ Pair = tuple[Drawn | None, Drawn | None]
 
 
 @dataclass
-class Visit:
+class Session:
     """What a visitor has made so far; newest first."""
 
     faces: list[Drawn] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class Wish:
+class Form:
     """What stands on the page."""
 
     prompt: str
@@ -72,7 +72,7 @@ def sorry(message: str) -> gr.Error:
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Turn what the library refuses into a note on the page."""
     try:
         yield
@@ -109,9 +109,9 @@ class Actions:
         words = ", ".join(f"“{word}”" for word in unknown)
         return f"I don’t know {words}. I’ll go by the rest."
 
-    def draw(self, wish: Wish, visit: Visit, locked: bool) -> Iterator[tuple[int, list[Drawn]]]:
+    def draw(self, wish: Form, visit: Session, locked: bool) -> Iterator[tuple[int, list[Drawn]]]:
         """Draw faces, and give the seed and those that are there after each one."""
-        with told():
+        with explained():
             seed = wish.seed if locked else secrets.randbelow(10**6)
             count = min(wish.count, MAX_SEED - seed + 1)
             draws = 4 * count if wish.best else count
@@ -139,9 +139,9 @@ class Actions:
             visit.remember(faces)
             yield seed, faces
 
-    def similar(self, visit: Visit, count: int) -> Iterator[list[Drawn]]:
+    def similar(self, visit: Session, count: int) -> Iterator[list[Drawn]]:
         """More like the chosen one: the same words, a z nearby."""
-        with told():
+        with explained():
             source = _chosen(visit)
             pipe = self.engine.pipe
             first = secrets.randbelow(10**6)
@@ -153,9 +153,9 @@ class Actions:
 
             yield from self._call(visit, [(make, first + i) for i in range(count)])
 
-    def blend(self, visit: Visit, pair: Pair, share: float) -> Iterator[list[Drawn]]:
+    def blend(self, visit: Session, pair: Pair, share: float) -> Iterator[list[Drawn]]:
         """What lies between two faces of the history."""
-        with told():
+        with explained():
             a, b = _both(pair)
 
             def make(_: int) -> Drawn:
@@ -167,7 +167,7 @@ class Actions:
 
     def move(self, pair: Pair) -> str:
         """An animation from one face of the history to another."""
-        with told():
+        with explained():
             a, b = _both(pair)
             frames: list[Image.Image] = []
 
@@ -184,10 +184,10 @@ class Actions:
             return str(self.folder.save(file, name))
 
     def edit(
-        self, upload: str | None, prompt: str, strength: float, visit: Visit
+        self, upload: str | None, prompt: str, strength: float, visit: Session
     ) -> Iterator[list[Drawn]]:
         """Change a face as words say: the upload, or else the chosen one."""
-        with told():
+        with explained():
             content = None if upload is None else self._upload(upload)
             if content is None and visit.chosen is None:
                 raise sorry("Make a face and click on it, or drop one in.")
@@ -209,7 +209,7 @@ class Actions:
 
     def keep(self, drawn: Drawn) -> str:
         """A file of a face, with all its metadata, to download."""
-        with told():
+        with explained():
             known = self._files.get(drawn)
             if known is None:
                 file = provenance.encode(drawn.face.image, drawn.record, sign=self.sign)
@@ -221,7 +221,7 @@ class Actions:
 
     def recall(self, path: str) -> Record:
         """What an image that was dropped in says of itself."""
-        with told():
+        with explained():
             record = provenance.read(self._upload(path))[0]
             if record.process:
                 raise sorry(
@@ -237,7 +237,7 @@ class Actions:
                 return found.read_bytes()
         raise ArgumentError("the image is no longer here; expected a new upload; drop it again")
 
-    def _call(self, visit: Visit, makers: Sequence[tuple[Any, int]]) -> Iterator[list[Drawn]]:
+    def _call(self, visit: Session, makers: Sequence[tuple[Any, int]]) -> Iterator[list[Drawn]]:
         calls = [lambda make=make, seed=seed: make(seed) for make, seed in makers]
         future = self.engine.call(calls, timeout=_PATIENCE)
         try:
@@ -277,7 +277,7 @@ def _both(pair: Pair) -> tuple[Drawn, Drawn]:
     return first, second
 
 
-def _chosen(visit: Visit) -> Drawn:
+def _chosen(visit: Session) -> Drawn:
     if visit.chosen is None or not 0 <= visit.chosen < len(visit.shown):
         raise sorry("Click on a face first.")
     return visit.shown[visit.chosen]

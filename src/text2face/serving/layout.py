@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import gradio as gr
 
-from text2face.serving.actions import Actions, Pair, Visit, Wish
+from text2face.serving.actions import Actions, Form, Pair, Session
 from text2face.serving.controls import setting_controls, show_settings
 from text2face.serving.engine import Drawn
 from text2face.settings import MAX_SEED
@@ -35,7 +35,7 @@ def build(actions: Actions) -> gr.Blocks:
     """
     pipe = actions.engine.pipe
     with gr.Blocks(title="text2face", analytics_enabled=False, delete_cache=(3600, 7200)) as page:
-        visit = gr.State(Visit())
+        visit = gr.State(Session())
         gr.HTML(
             "<header><h1>text2face</h1><p>Say what a face looks like.</p></header>", padding=False
         )
@@ -161,27 +161,31 @@ def build(actions: Actions) -> gr.Blocks:
         wish = [prompt, count, seed, best, *controls]
         shown = [gallery, visit, details, history, keep]
 
-        def draw(state: Visit, lock: bool, *values: Any) -> Iterator[list[Any]]:
-            for number, faces in actions.draw(_wish(*values), state, lock):
+        def draw(state: Session, lock: bool, *values: Any) -> Iterator[list[Any]]:
+            for number, faces in actions.draw(_form(*values), state, lock):
                 yield [number, *_show(actions, state, faces)]
 
-        def draw_example(text: str, state: Visit, lock: bool, *values: Any) -> Iterator[list[Any]]:
+        def draw_example(
+            text: str, state: Session, lock: bool, *values: Any
+        ) -> Iterator[list[Any]]:
             for result in draw(state, lock, text, *values[1:]):
                 yield [text, *result]
 
-        def more(state: Visit, number: int) -> Iterator[list[Any]]:
+        def more(state: Session, number: int) -> Iterator[list[Any]]:
             for faces in actions.similar(state, min(max(int(number), 1), MOST)):
                 yield _show(actions, state, faces)
 
-        def blended(state: Visit, two: Pair, part: float) -> Iterator[list[Any]]:
+        def blended(state: Session, two: Pair, part: float) -> Iterator[list[Any]]:
             for faces in actions.blend(state, two, min(max(float(part), 0), 100)):
                 yield _show(actions, state, faces)
 
-        def edited(path: str | None, text: str, amount: float, state: Visit) -> Iterator[list[Any]]:
+        def edited(
+            path: str | None, text: str, amount: float, state: Session
+        ) -> Iterator[list[Any]]:
             for faces in actions.edit(path, text or "", min(max(float(amount), -2), 2), state):
                 yield _show(actions, state, faces)
 
-        def choose(state: Visit, event: gr.SelectData) -> list[Any]:
+        def choose(state: Session, event: gr.SelectData) -> list[Any]:
             index = int(event.index)
             if not 0 <= index < len(state.shown):
                 return [gr.skip()] * 3
@@ -189,7 +193,7 @@ def build(actions: Actions) -> gr.Blocks:
             drawn = state.shown[index]
             return [state, _about(drawn), actions.keep(drawn)]
 
-        def choose_past(state: Visit, two: Pair, event: gr.SelectData) -> list[Any]:
+        def choose_past(state: Session, two: Pair, event: gr.SelectData) -> list[Any]:
             index = int(event.index)
             if not 0 <= index < len(state.faces):
                 return [gr.skip()] * 2
@@ -231,13 +235,13 @@ def build(actions: Actions) -> gr.Blocks:
     return built
 
 
-def _wish(*values: Any) -> Wish:
+def _form(*values: Any) -> Form:
     prompt, count, seed, best, *settings = values
     count = min(max(int(count), 1), MOST)
-    return Wish(prompt or "", count, min(max(int(seed or 0), 0), MAX_SEED), bool(best), settings)
+    return Form(prompt or "", count, min(max(int(seed or 0), 0), MAX_SEED), bool(best), settings)
 
 
-def _show(actions: Actions, visit: Visit, faces: Sequence[Drawn]) -> list[Any]:
+def _show(actions: Actions, visit: Session, faces: Sequence[Drawn]) -> list[Any]:
     """What the gallery, the details, the history and the download become."""
     finished = visit.shown == list(faces)
     first = faces[0] if faces and finished else None

@@ -42,7 +42,7 @@ class SavedModule(nn.Module):
         content = read_config(folder)
         if content["type"] != cls.kind:
             raise CheckpointError(
-                f"{folder} holds {quoted(content['type'])}, expected {cls.kind!r}; "
+                f"wrong type in {folder}: got {quoted(content['type'])}, expected {cls.kind!r}; "
                 "choose another folder"
             )
         config = make_config(cls.config_class, content, folder / CONFIG_NAME)

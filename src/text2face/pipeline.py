@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from text2face import loading, named, prompts
 from text2face.editing import operations
-from text2face.encoders.base import TextImageEncoder
+from text2face.encoders.base import TextImageEncoder, WordEncoder
 from text2face.errors import ArgumentError, CheckpointError, PromptError
 from text2face.faces import Face, Noise, noise, to_pil
 from text2face.generators.axes import LatentAxes, latent_axes
@@ -268,7 +268,10 @@ class TextToFace:
         read = [self.read(one, chosen) for one in _several(asked)]
         faces = self.draw(read, seeds, chosen, keep=keep, batch_size=batch_size)
         drawing = Drawing.now(self, chosen)
-        return Output(faces, unknown_words=_unknown(read), drawing=drawing)
+        corrected = {word: known for one in read for word, known in one.corrected_words}
+        return Output(
+            faces, unknown_words=_unknown(read), corrected_words=corrected, drawing=drawing
+        )
 
     def settings(self, **given: Any) -> Settings:
         """Settings with this model's defaults where nothing, or None, is given.
@@ -406,11 +409,19 @@ class TextToFace:
         if prompt.unknown_words is not None:
             return prompt
         found: list[str] = []
+        corrected: dict[str, str] = {}
         for blend in prompt.wanted + prompt.unwanted:
             unknown = self.encoder.unknown_words(blend.text)
             prompts.check_known(blend.text, unknown)
             found += unknown
-        return replace(prompt, unknown_words=tuple(dict.fromkeys(found)))
+            if isinstance(self.encoder, WordEncoder):
+                prompts.check_about_a_face(blend.text, self.encoder.speaks_of_a_face(blend.text))
+                corrected |= self.encoder.corrected_words(blend.text)
+        return replace(
+            prompt,
+            unknown_words=tuple(dict.fromkeys(found)),
+            corrected_words=tuple(corrected.items()),
+        )
 
     @torch.no_grad()
     def embed(self, text: str | Prompt, settings: Settings | None = None) -> Tensor:
@@ -443,6 +454,11 @@ class TextToFace:
     def unknown_words(self, texts: Sequence[str | Prompt], settings: Settings) -> list[str]:
         """The words of prompts, and of the negative prompt, that the encoder does not know."""
         return _unknown([self.read(text, settings) for text in texts])
+
+    def corrected_words(self, texts: Sequence[str | Prompt], settings: Settings) -> dict[str, str]:
+        """The words of prompts that are taken for typing errors, and what they are read as."""
+        read = [self.read(text, settings) for text in texts]
+        return {word: known for prompt in read for word, known in prompt.corrected_words}
 
     @torch.no_grad()
     def latents(self, embeddings: Tensor, seeds: Sequence[int], settings: Settings) -> Tensor:

@@ -35,6 +35,7 @@ __all__ = [
     "Blend",
     "Chunk",
     "Prompt",
+    "check_about_a_face",
     "check_known",
     "clean",
     "parse",
@@ -106,6 +107,8 @@ class Prompt:
     unwanted: tuple[Blend, ...] = ()
     unknown_words: tuple[str, ...] | None = None
     """Words that the encoder does not know; None until it was asked (`TextToFace.read`)."""
+    corrected_words: tuple[tuple[str, str], ...] = ()
+    """Words that it takes for typing errors, each with what it reads instead."""
 
     @classmethod
     def parse(cls, text: str, *, negative: str | None = None, literal: bool = False) -> Self:
@@ -263,6 +266,23 @@ def check_known(text: str, unknown: Sequence[str]) -> None:
         raise PromptError(
             f"no known word in {shorten(text)!r}; expected English words such as woman, old, "
             "beard, glasses, curly, red, hair, hat, smiling"
+        )
+
+
+def check_about_a_face(text: str, speaks: bool) -> None:
+    """Check that a plain text says something about a face, as "hello" does not.
+
+    Args:
+        text: One blend in plain words.
+        speaks: Whether the encoder finds a word in it that does.
+
+    Raises:
+        PromptError: There is none.
+    """
+    if not speaks:
+        raise PromptError(
+            f"no known word in {shorten(text)!r} that says something about a face; expected words "
+            "such as woman, old, beard, glasses, smiling; `text2face words` lists them"
         )
 
 

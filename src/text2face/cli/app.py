@@ -24,6 +24,7 @@ from text2face.cli import (
     push,
     serve,
     train,
+    words,
 )
 from text2face.cli.errors import INTERRUPTED, fail
 from text2face.errors import ArgumentError, PromptError, Text2FaceError, one_line
@@ -109,6 +110,7 @@ for _command in (
     train.pairs,
     train.train,
     describe.describe,
+    words.words,
     *edit.COMMANDS,
     evaluate.evaluate,
     push.push,

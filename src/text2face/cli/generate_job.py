@@ -90,6 +90,8 @@ class Job:
         read = [pipe.read(prompt) for prompt in self.prompts]
         if unknown := pipe.unknown_words(read, settings):
             note(f"words that the encoder does not know: {', '.join(unknown)}")
+        for word, known in pipe.corrected_words(read, settings).items():
+            note(f'read "{word}" as "{known}"')
         if self.random_seed and not self.quiet:
             click.echo(f"seed {self.seeds[0]}", err=True)
         self._draw(pipe, read, settings)

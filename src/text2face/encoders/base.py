@@ -37,6 +37,23 @@ class TextImageEncoder(Protocol):
         ...
 
 
+@runtime_checkable
+class WordEncoder(TextImageEncoder, Protocol):
+    """An encoder with a list of words, which can say what it makes of a text."""
+
+    def corrected_words(self, text: str) -> dict[str, str]:
+        """The words of `text` that are taken for typing errors, and what they are read as."""
+        ...
+
+    def known_words(self) -> dict[str, tuple[str, ...]]:
+        """The words that say something about a face, by what they speak of."""
+        ...
+
+    def speaks_of_a_face(self, text: str) -> bool:
+        """Whether any word of `text` says something about a face, or names somebody."""
+        ...
+
+
 @torch.no_grad()
 def usual_length(encoder: TextImageEncoder) -> float:
     """The mean length of an encoder's text embeddings, over four descriptions of faces."""

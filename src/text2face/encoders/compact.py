@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from text2face.checks import check_images
 from text2face.convolution import Residual
-from text2face.encoders.vocabulary import PADDING, UNKNOWN, Vocabulary
+from text2face.encoders.vocabulary import FIRST_WORD, PADDING, UNKNOWN, Vocabulary
 from text2face.errors import ArgumentError, quoted
 from text2face.registry import register
 from text2face.storage.saved import SavedModule
@@ -29,7 +29,13 @@ class CompactConfig:
     words: tuple[str, ...]
     """The known words, in the order of their ids."""
     aliases: Mapping[str, str] = field(default_factory=dict)
-    """Further words, each with the known words that it is read as."""
+    """Further words, or several in a row, each with the known words that it is read as."""
+    roles: tuple[str, ...] = ()
+    """Words for somebody that tell nothing of looks: read as "person", and named as unknown."""
+    real_words: tuple[str, ...] = ()
+    """Words that are never taken for typing errors of known ones."""
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The words that say something, by what they speak of; {} = all of `words` do."""
     embedding_dim: int = 256
     text_width: int = 128
     text_layers: int = 2
@@ -40,6 +46,8 @@ class CompactConfig:
     """Pictures are resized to this side; a multiple of 32."""
     image_widths: tuple[int, ...] = (32, 64, 128, 256)
     """Channels at 1/4, 1/8, 1/16 and 1/32 of the side."""
+    image_depths: tuple[int, ...] = ()
+    """Residual blocks at each of these; () = one at each but the first."""
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -47,6 +55,8 @@ class CompactConfig:
         Raises:
             ArgumentError: A value is out of range.
         """
+        known = {name: tuple(words) for name, words in self.known.items()}
+        object.__setattr__(self, "known", known)
         sizes = (self.embedding_dim, self.text_width, self.text_heads, self.context)
         if min(*sizes, self.image_size, *self.image_widths) < 1 or self.text_layers < 0:
             raise ArgumentError(f"bad sizes: got {quoted(self)}, expected whole numbers from 1")
@@ -54,6 +64,11 @@ class CompactConfig:
             raise ArgumentError(
                 f"bad text_heads: got {self.text_heads}, expected a number that divides "
                 f"text_width = {self.text_width}"
+            )
+        if self.image_depths and len(self.image_depths) != len(self.image_widths):
+            raise ArgumentError(
+                f"bad image_depths: got {list(self.image_depths)}, expected one for each of "
+                f"{len(self.image_widths)} image_widths"
             )
         if not self.image_widths or self.image_size % (2 << len(self.image_widths)):
             raise ArgumentError(
@@ -74,7 +89,10 @@ class CompactEncoder(SavedModule):
         super().__init__()
         self.config = config
         self.embedding_dim = config.embedding_dim
-        self.vocabulary = Vocabulary(config.words, config.aliases)
+        self.vocabulary = Vocabulary(
+            config.words, config.aliases, roles=config.roles, real=config.real_words
+        )
+        self._telling = frozenset(word for words in config.known.values() for word in words)
         self.text = TextTower(config, len(self.vocabulary))
         self.image = ImageTower(config)
 
@@ -111,8 +129,21 @@ class CompactEncoder(SavedModule):
         return tokens.to(self.text.positions.device)
 
     def unknown_words(self, text: str) -> list[str]:
-        """The words of `text` that the encoder has never seen, in order, once each."""
+        """The words of `text` that say nothing to the encoder, in order, once each."""
         return self.vocabulary.unknown_words(text)
+
+    def corrected_words(self, text: str) -> dict[str, str]:
+        """The words of `text` that are taken for typing errors, and what they are read as."""
+        return self.vocabulary.corrections(text)
+
+    def known_words(self) -> dict[str, tuple[str, ...]]:
+        """The words that say something about a face, by what they speak of."""
+        return {name: tuple(words) for name, words in self.config.known.items()}
+
+    def speaks_of_a_face(self, text: str) -> bool:
+        """Whether any word of `text` says something about a face, or names somebody."""
+        said = {self.vocabulary.words[i - FIRST_WORD] for i in self.vocabulary.encode(text)}
+        return bool(said & self._telling) if self._telling else bool(said)
 
 
 class TextTower(nn.Module):
@@ -179,14 +210,15 @@ class ImageTower(nn.Module):
     def __init__(self, config: CompactConfig) -> None:
         """Build an untrained tower."""
         super().__init__()
-        first, *later = config.image_widths
-        stages: list[nn.Module] = [nn.PixelUnshuffle(4), nn.Conv2d(48, first, 1)]
-        before = first
-        for width in later:
-            stages += [_Down(before, width), Residual(width)]
+        stages: list[nn.Module] = [nn.PixelUnshuffle(4)]
+        before = 48
+        depths = config.image_depths or (0, *(1 for _ in config.image_widths[1:]))
+        for level, (width, depth) in enumerate(zip(config.image_widths, depths, strict=True)):
+            stages.append(_Down(before, width) if level else nn.Conv2d(before, width, 1))
+            stages += [Residual(width) for _ in range(depth)]
             before = width
         self.trunk = nn.Sequential(*stages)
-        side = config.image_size // (4 * 2 ** len(later))
+        side = config.image_size // (4 * 2 ** (len(config.image_widths) - 1))
         self.out = nn.Linear(before * side * side, config.embedding_dim)
 
     def forward(self, images: Tensor) -> Tensor:

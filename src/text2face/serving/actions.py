@@ -102,12 +102,14 @@ class Actions:
         pipe = self.engine.pipe
         try:
             unknown = pipe.unknown_words([prompt], pipe.settings())
+            corrected = pipe.corrected_words([prompt], pipe.settings())
         except Text2FaceError as error:
             return f"⚠ {error}"
-        if not unknown:
-            return ""
-        words = ", ".join(f"“{word}”" for word in unknown)
-        return f"I don’t know {words}. I’ll go by the rest."
+        said = [f"I read “{word}” as “{known}”." for word, known in corrected.items()]
+        if unknown:
+            words = ", ".join(f"“{word}”" for word in unknown)
+            said.append(f"I don’t know {words}. I’ll go by the rest.")
+        return " ".join(said)
 
     def draw(self, wish: Form, visit: Session, locked: bool) -> Iterator[tuple[int, list[Drawn]]]:
         """Draw faces, and give the seed and those that are there after each one."""

@@ -1,14 +1,11 @@
-"""Train the compact text-image encoder on rendered faces and captions.
+"""Train the compact text-image encoder on rendered faces and captions, in two halves.
 
-Contrastive (InfoNCE both ways, learned temperature), with what a rendered data set makes possible:
+1. The image tower learns to read all attributes off a picture, rare values as well as common ones:
+   what a linear head cannot find in an embedding, no word can point at.
+2. Its embeddings of all renders are made once. Then what captions claim learns to match a linear
+   map of these embeddings, and the text tower learns to read the claims (`recipes.match_words`).
 
-- Records are known, so a caption's true matches in the batch are known. From a text, all faces that
-  match it are equally right; from a face, other captions that are true of it do not count as wrong.
-- Half of the captions come with a hard negative, the same words but for one attribute.
-- One linear head reads all attributes off the embeddings of both towers, so that a face keeps what
-  its caption does not name, and words and pictures mean the same by the same direction.
-
-    python -m recipes.train_encoder --data data/train --test data/test --minutes 12
+    python -m recipes.train_encoder --data data/train --minutes 25 --word-minutes 8
 """
 
 from __future__ import annotations
@@ -16,6 +13,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,97 +25,83 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recipes.caption_bank import (
-    KEYS,
-    VALUES,
-    CaptionBank,
-    aliases_for,
-    build_words,
-    make_bank,
-    read_records,
-    record_facts,
-)
-from recipes.faces.attributes import LABELS
-from recipes.faces.phrases.everyday import FILLERS
+from recipes.caption_bank import VALUES, make_bank, read_records, seen_values
+from recipes.match_words import Matching, train_words
+from recipes.vocabulary import make_words
 from text2face.encoders.compact import CompactConfig, CompactEncoder
-from text2face.encoders.vocabulary import UNKNOWN, Vocabulary
-from text2face.evaluation.reader import Reader
 from text2face.precision import autocast
 from text2face.storage.folders import atomic_file
 
-_DETAIL_WEIGHT: Final = 0.3  # of an attribute nobody is judged on, in the attribute loss
-_MAX_SCALE: Final = 50.0
+SHAPE: Final[dict[str, Any]] = {"image_widths": (48, 96, 160, 256), "image_depths": (1, 1, 1, 1)}
+_HARDLY_SEEN: Final = {"ethnicity": 0.2, "body": 0.2}  # how much less they count
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train."""
+    """How to train the image tower."""
 
-    minutes: float = 12.0
-    batch_size: int = 256
+    minutes: float = 25.0
+    batch_size: int = 128
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
-    attribute_weight: float = 4.0
-    gap_weight: float = 1.0
-    captions_per_face: int = 4
-    threads: int = 2
     seed: int = 0
 
 
-class Heads(nn.Module):
-    """What only training needs: the temperature, and one linear reading of all attributes."""
+class Readings(nn.Module):
+    """A linear reading of all attributes, which only training needs."""
 
-    def __init__(self, embedding_dim: int) -> None:
+    def __init__(self, inputs: int) -> None:
         super().__init__()
-        self.log_scale = nn.Parameter(torch.tensor(math.log(14.0)))
-        self.attributes = nn.Linear(embedding_dim, sum(map(len, VALUES)))
+        self.norm = nn.LayerNorm(inputs)
+        self.linear = nn.Linear(inputs, sum(map(len, VALUES.values())))
 
-    def attribute_loss(self, embeddings: Tensor, facts: Tensor) -> Tensor:
-        """Cross-entropy of known attributes: embeddings [N, D], facts [N, K], < 0 if unknown."""
-        logits = self.attributes(embeddings * 16).split([len(v) for v in VALUES], dim=1)
-        total, weights = embeddings.new_zeros(()), 0.0
-        for key, scores, truth in zip(KEYS, logits, facts.unbind(1), strict=True):
-            weight = 1.0 if key in LABELS else _DETAIL_WEIGHT
-            loss = F.cross_entropy(scores, truth.clamp(min=-1), ignore_index=-1, reduction="sum")
-            total = total + weight * loss / (truth >= 0).sum().clamp(min=1)
-            weights += weight
-        return total / weights
+    def forward(self, features: Tensor) -> Tensor:
+        """Features [N, D] → logits [N, values]."""
+        return self.linear(self.norm(features))  # type: ignore[no-any-return]
 
 
-def matches(record_facts: Tensor, caption_facts: Tensor) -> Tensor:
-    """Which captions [M, K] are true of which records [N, K]: bool [N, M]."""
-    said = caption_facts[None]
-    return ((said < 0) | (said == record_facts[:, None])).all(2)
+def value_weights(seen: NDArray[np.bool_]) -> Tensor:
+    """How much each value counts [values]: 1/√frequency, 1 on average within its attribute."""
+    counts = seen.sum(axis=0).clip(1).astype(np.float64)
+    weights = 1 / np.sqrt(counts)
+    start = 0
+    for values in VALUES.values():
+        part = slice(start, start + len(values))
+        weights[part] /= (weights[part] * counts[part]).sum() / counts[part].sum()
+        start += len(values)
+    return torch.from_numpy(weights).float()
 
 
-def contrastive_loss(
-    images: Tensor, texts: Tensor, negatives: Tensor, scale: Tensor, match: Tensor, false: Tensor
-) -> Tensor:
-    """InfoNCE (van den Oord et al., 2018, arXiv 1807.03748) both ways, with known matches.
+def reading_loss(logits: Tensor, seen: Tensor, weights: Tensor) -> Tensor:
+    """The mean over attributes of the cross-entropy over the faces that show them.
 
     Args:
-        images: Unit embeddings [N, D].
-        texts: Unit embeddings [N, D]; text i was written for image i.
-        negatives: Unit embeddings [M, D] of captions that are false of some image each.
-        scale: The inverse temperature.
-        match: bool [N, N], image i fits text j.
-        false: bool [N, M], image i does not fit negative j.
+        logits: [N, values].
+        seen: 1 for the value of each attribute that can be seen [N, values].
+        weights: [values].
     """
-    similar = scale * images @ texts.T
-    own = torch.eye(len(images), dtype=torch.bool)
-    to_text = torch.cat(
-        [
-            similar.masked_fill(match & ~own, -math.inf),
-            (scale * images @ negatives.T).masked_fill(~false, -math.inf),
-        ],
-        dim=1,
-    )
-    from_image = F.cross_entropy(to_text, torch.arange(len(images)))
-    shares = (match | own).float()
-    shares = shares / shares.sum(0, keepdim=True)
-    # Less the entropy of the target: then 0 is perfect for captions of any length.
-    from_text = -(shares * (similar.log_softmax(0) - shares.clamp(min=1e-9).log())).sum(0).mean()
-    return (from_image + from_text) / 2
+    total, start, all_of = logits.new_zeros(()), 0, 0.0
+    for key, values in VALUES.items():
+        part = slice(start, start + len(values))
+        start += len(values)
+        wanted = seen[:, part] * weights[part]
+        loss = -(wanted * logits[:, part].log_softmax(dim=1)).sum()
+        share = _HARDLY_SEEN.get(key, 1.0)
+        total = total + share * loss / seen[:, part].sum().clamp(min=1)
+        all_of += share
+    return total / all_of
+
+
+def accuracy(logits: Tensor, seen: Tensor) -> dict[str, float]:
+    """The share of visible attributes that are read correctly, per attribute."""
+    out, start = {}, 0
+    for key, values in VALUES.items():
+        part = slice(start, start + len(values))
+        start += len(values)
+        shown = seen[:, part].sum(dim=1) > 0
+        right = logits[shown, part].argmax(dim=1) == seen[shown, part].argmax(dim=1)
+        out[key] = float(right.float().mean())
+    return out
 
 
 def augment_images(pictures: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
@@ -151,92 +135,46 @@ def augment_images(pictures: NDArray[np.uint8], rng: np.random.Generator) -> Ten
     return images.permute(0, 3, 1, 2)
 
 
-def augment_tokens(
-    tokens: NDArray[np.int16], fillers: NDArray[np.int16], rng: np.random.Generator
-) -> Tensor:
-    """Throw in words that say nothing, known and unknown ones: ids [N, L] → [N, L' ≤ L]."""
-    tokens = tokens.copy()
-    for row in (tokens[i] for i in np.flatnonzero(rng.random(len(tokens)) < 0.3)):
-        length = int((row > 0).sum())
-        place = int(rng.integers(length + 1))
-        word = UNKNOWN if rng.random() < 0.4 else int(rng.choice(fillers))
-        row[place + 1 :] = row[place:-1].copy()
-        row[place] = word
-    return torch.from_numpy(tokens[:, : max(int((tokens > 0).sum(1).max()), 1)].astype(np.int64))
-
-
-def encode_by_length(encoder: CompactEncoder | Reader, tokens: Tensor, groups: int = 6) -> Tensor:
-    """`encode_tokens`, texts of like length together: attention costs the length squared."""
-    lengths = (tokens > 0).sum(1)
-    order = lengths.argsort()
-    parts = [
-        encoder.encode_tokens(tokens[rows, : int(lengths[rows].max())])
-        for rows in order.chunk(groups)
-    ]
-    return torch.cat(parts)[order.argsort()]
-
-
 class Trainer:
-    """An encoder in training: parts, state, one step."""
+    """The image tower in training: parts, state, one step."""
 
-    def __init__(self, encoder: CompactEncoder, settings: Settings) -> None:
-        self.settings = settings
-        self.encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.heads = Heads(encoder.embedding_dim)
-        self.average = copy.deepcopy(encoder).requires_grad_(False).eval()
-        parameters = [*self.encoder.named_parameters(), *self.heads.named_parameters()]
-        matrices = [p for _, p in parameters if p.ndim > 1]
-        others = [p for _, p in parameters if p.ndim <= 1]
+    def __init__(self, encoder: CompactEncoder, weights: Tensor, settings: Settings) -> None:
+        self.settings, self.weights = settings, weights
+        self.image = encoder.image.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.readings = Readings(encoder.embedding_dim)
+        self.average = copy.deepcopy(nn.ModuleList([self.image, self.readings]))
+        self.average.requires_grad_(False).eval()
+        parameters = [*self.image.parameters(), *self.readings.parameters()]
         self.optimiser = torch.optim.AdamW(
             [
-                {"params": matrices, "weight_decay": settings.weight_decay},
-                {"params": others, "weight_decay": 0.0},
+                {
+                    "params": [p for p in parameters if p.ndim > 1],
+                    "weight_decay": settings.weight_decay,
+                },
+                {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
             ],
             lr=settings.learning_rate,
             betas=(0.9, 0.98),
         )
-        known = {word: encoder.vocabulary.encode(word) for word in FILLERS}
-        self.fillers = np.array([ids[0] for ids in known.values() if len(ids) == 1], np.int16)
-        self.step, self.seconds = 0, 0.0
+        self.step = 0
+        self.seconds = 0.0
 
     def train_batch(
-        self,
-        pictures: NDArray[np.uint8],
-        tokens: NDArray[np.int16],
-        said: NDArray[np.int8],
-        seen: NDArray[np.int8],
-        rng: np.random.Generator,
+        self, pictures: NDArray[np.uint8], seen: NDArray[np.bool_], rng: np.random.Generator
     ) -> float:
-        """One step on pictures [N, H, W, 3], captions [N, 2, L] saying [N, 2, K], faces [N, K]."""
-        progress = min(self.seconds / (60 * self.settings.minutes), 1.0)
-        warmth = min(progress / 0.05, 1.0) * (0.5 + 0.5 * math.cos(math.pi * progress))
+        """One step on pictures uint8 [N, H, W, 3] and their values [N, values]; the loss."""
+        progress = self.seconds / (60 * self.settings.minutes)
+        rate = min(self.step / 100, 1.0) * (0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0)))
         for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.learning_rate * max(warmth, 0.005)
-        count = len(pictures)
-        half = count // 2
+            group["lr"] = self.settings.learning_rate * max(rate, 0.005)
         images = augment_images(pictures, rng)
-        texts = augment_tokens(np.concatenate([tokens[:, 0], tokens[:half, 1]]), self.fillers, rng)
-        truth, claims = torch.from_numpy(seen).long(), torch.from_numpy(said).long()
-        negative_claims = claims[:half, 1]
         with autocast("cpu"):
-            image = self.encoder.encode_image(images)
-            text = encode_by_length(self.encoder, texts)
-        loss = contrastive_loss(
-            image,
-            text[:count],
-            text[count:],
-            self.heads.log_scale.exp().clamp(max=_MAX_SCALE),
-            matches(truth, claims[:, 0]),
-            ~matches(truth, negative_claims),
-        )
-        readings = self.heads.attribute_loss(image, truth) + self.heads.attribute_loss(
-            text, torch.cat([claims[:, 0], negative_claims])
-        )
-        gap = (image.mean(0) - text[:count].mean(0)).square().sum()
-        total = loss + self.settings.attribute_weight * readings + self.settings.gap_weight * gap
+            features = self.image(images)
+        logits = self.readings(features.float())
+        loss = reading_loss(logits, torch.from_numpy(seen).float(), self.weights)
         self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(self.encoder.parameters(), 2.0)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.image.parameters(), 2.0)
         self.optimiser.step()
         self.step += 1
         self._average()
@@ -244,8 +182,8 @@ class Trainer:
 
     @torch.no_grad()
     def _average(self) -> None:
-        decay = min(0.998, 1 - 1 / (1 + 0.1 * self.step))
-        state = self.encoder.state_dict()
+        decay = min(0.997, 1 - 1 / (1 + 0.1 * self.step))
+        state = nn.ModuleList([self.image, self.readings]).state_dict()
         for name, value in self.average.state_dict().items():
             if value.is_floating_point():
                 value.lerp_(state[name], 1 - decay)
@@ -253,9 +191,8 @@ class Trainer:
     def state_dict(self) -> dict[str, Any]:
         """Everything that resuming needs."""
         return {
-            "words": list(self.encoder.config.words),
-            "encoder": self.encoder.state_dict(),
-            "heads": self.heads.state_dict(),
+            "image": self.image.state_dict(),
+            "readings": self.readings.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "step": self.step,
@@ -264,59 +201,56 @@ class Trainer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state_dict` was taken."""
-        for part in ("encoder", "heads", "average", "optimiser"):
+        for part in ("image", "readings", "average", "optimiser"):
             getattr(self, part).load_state_dict(state[part])
         self.step, self.seconds = state["step"], state["seconds"]
 
 
-def train(
+def train_pictures(
     pictures: NDArray[np.uint8],
-    seen: NDArray[np.int8],
-    bank: CaptionBank,
+    seen: NDArray[np.bool_],
     trainer: Trainer,
     checkpoint: Path | None = None,
-) -> CompactEncoder:
-    """Train until the minutes are over; the averaged encoder.
+    watch: Callable[[Trainer], None] = lambda trainer: None,
+) -> None:
+    """Train the image tower until the minutes are over.
 
     Args:
         pictures: uint8 [N, H, W, 3].
-        seen: Facts of the records [N, K].
-        bank: Their captions.
+        seen: Which values are seen in them [N, values].
         trainer: New, or resumed.
         checkpoint: Where to save the state every two minutes.
+        watch: Called as often.
     """
     settings = trainer.settings
     rng = np.random.default_rng([settings.seed, trainer.step])
     began = saved = time.monotonic() - trainer.seconds
-    size = min(settings.batch_size, len(pictures))
-    order = rng.permutation(len(pictures))
-    place, recent, first, before = 0, 0.0, trainer.step, trainer.seconds
-    while trainer.seconds < 60 * settings.minutes:
-        if place + size > len(order):
-            order, place = rng.permutation(len(pictures)), 0
-        rows = order[place : place + size]
-        place += size
-        turns = rng.integers(bank.tokens.shape[1], size=size)
-        loss = trainer.train_batch(
-            np.asarray(pictures[rows]),
-            bank.tokens[rows, turns],
-            bank.facts[rows, turns],
-            seen[rows],
-            rng,
-        )
+    recent, first, before = 0.0, trainer.step, trainer.seconds
+    for rows in _batches(len(pictures), min(settings.batch_size, len(pictures)), rng):
+        if trainer.seconds >= 60 * settings.minutes:
+            break
+        loss = trainer.train_batch(np.asarray(pictures[rows]), seen[rows], rng)
         trainer.seconds = time.monotonic() - began
         recent += (loss - recent) / min(trainer.step - first, 50)
         if trainer.step % 50 == 0:
-            speed = (trainer.step - first) * size / (trainer.seconds - before)
+            speed = (trainer.step - first) * len(rows) / (trainer.seconds - before)
             click.echo(
                 f"step {trainer.step}  {trainer.seconds / 60:.1f}/{settings.minutes:g} min  "
                 f"loss {recent:.3f}  {speed:.0f} faces/s",
                 err=True,
             )
-        if checkpoint and time.monotonic() - saved > 120:
+        if time.monotonic() - saved > 120:
             saved = time.monotonic()
-            save_checkpoint(trainer, checkpoint)
-    return trainer.average
+            if checkpoint:
+                save_checkpoint(trainer, checkpoint)
+            watch(trainer)
+
+
+def _batches(count: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    while True:
+        order = rng.permutation(count)
+        for start in range(0, count - size + 1, size):
+            yield np.sort(order[start : start + size])
 
 
 def save_checkpoint(trainer: Trainer, path: Path) -> None:
@@ -326,6 +260,34 @@ def save_checkpoint(trainer: Trainer, path: Path) -> None:
         torch.save(trainer.state_dict(), file)
 
 
+@torch.inference_mode()
+def read_features(image: nn.Module, pictures: NDArray[np.uint8], batch_size: int = 128) -> Tensor:
+    """What the image tower gives for pictures uint8 [N, H, W, 3]: [N, D], not normalised."""
+    parts = []
+    for start in range(0, len(pictures), batch_size):
+        batch = np.asarray(pictures[start : start + batch_size]).astype(np.float32)
+        with autocast("cpu"):
+            parts.append(image(torch.from_numpy(batch / 127.5 - 1).permute(0, 3, 1, 2)).float())
+    return torch.cat(parts)
+
+
+class _Words:
+    """The text tower alone, as what is trained."""
+
+    def __init__(self, encoder: CompactEncoder) -> None:
+        self.encode_tokens = encoder.encode_tokens
+        self.parameters = encoder.text.parameters
+
+
+@torch.no_grad()
+def fold(encoder: CompactEncoder, matching: Matching) -> None:
+    """Put the linear map of image embeddings into the last layer of the image tower."""
+    out, linear = encoder.image.out, matching.linear
+    bias = linear.weight @ (out.bias - matching.mean)
+    out.weight.copy_(linear.weight @ out.weight)
+    out.bias.copy_(bias + linear.bias)
+
+
 @click.command(help=__doc__)
 @click.option("--data", type=Path, default=Path("data/train"), show_default=True)
 @click.option("--out", type=Path, default=Path("src/text2face/bundled/encoder"), show_default=True)
@@ -333,39 +295,49 @@ def save_checkpoint(trainer: Trainer, path: Path) -> None:
 @click.option(
     "--resume/--fresh", default=False, help="Go on from the checkpoint.", show_default=True
 )
-@click.option("--minutes", type=float, default=Settings.minutes, show_default=True)
-@click.option("--batch-size", type=int, default=Settings.batch_size, show_default=True)
-@click.option("--learning-rate", type=float, default=Settings.learning_rate, show_default=True)
-@click.option(
-    "--captions-per-face", type=int, default=Settings.captions_per_face, show_default=True
-)
-@click.option("--threads", type=int, default=Settings.threads, show_default=True)
-@click.option("--seed", type=int, default=Settings.seed, show_default=True)
-def main(data: Path, out: Path, checkpoint: Path, resume: bool, **settings: Any) -> None:
-    chosen = Settings(**settings)
-    torch.set_num_threads(chosen.threads)
-    torch.manual_seed(chosen.seed)
-    state = torch.load(checkpoint, weights_only=True) if resume and checkpoint.is_file() else None
-    words = tuple(state["words"]) if state else build_words()
-    aliases = aliases_for(words)
-    pictures = np.load(data / "images.npy", mmap_mode="r")
+@click.option("--minutes", type=float, default=25.0, show_default=True, help="On pictures.")
+@click.option("--word-minutes", type=float, default=8.0, show_default=True, help="On words.")
+@click.option("--captions", type=click.IntRange(1), default=200_000, show_default=True)
+@click.option("--faces", type=click.IntRange(1), help="Of the data.  [default: all]")
+@click.option("--threads", type=int, default=2, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+def main(
+    data: Path,
+    out: Path,
+    checkpoint: Path,
+    resume: bool,
+    minutes: float,
+    word_minutes: float,
+    captions: int,
+    faces: int | None,
+    threads: int,
+    seed: int,
+) -> None:
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    pictures = np.load(data / "images.npy", mmap_mode="r")[:faces]
     records = read_records(data)[: len(pictures)]
-    began = time.monotonic()
-    bank = make_bank(
-        records,
-        Vocabulary(words, aliases),
-        per_face=chosen.captions_per_face,
-        seed=chosen.seed,
-        processes=chosen.threads,
-    )
-    click.echo(
-        f"{bank.tokens.shape[0]} faces captioned in {time.monotonic() - began:.0f} s", err=True
-    )
-    trainer = Trainer(CompactEncoder(CompactConfig(words=words, aliases=aliases)), chosen)
-    if state:
-        trainer.load_state_dict(state)
-    encoder = train(pictures, record_facts(records), bank, trainer, checkpoint)
+    seen = seen_values(records)
+    encoder = CompactEncoder(CompactConfig(**make_words(), **SHAPE))
+    trainer = Trainer(encoder, value_weights(seen), Settings(minutes=minutes, seed=seed))
+    if resume and checkpoint.is_file():
+        trainer.load_state_dict(torch.load(checkpoint, weights_only=True))
+    train_pictures(pictures, seen, trainer, checkpoint)
     save_checkpoint(trainer, checkpoint)
+    encoder.image.load_state_dict(trainer.average[0].state_dict())
+    encoder.eval()
+    features = read_features(encoder.image, pictures)
+    bank = make_bank(records, encoder.vocabulary, count=captions, seed=seed, processes=threads)
+    matching = train_words(
+        _Words(encoder),
+        features,
+        seen,
+        bank,
+        minutes=word_minutes,
+        outputs=encoder.embedding_dim,
+        seed=seed,
+    )
+    fold(encoder, matching)
     encoder.save_pretrained(out)
     click.echo(f"{out}: measure it with python -m benchmarks.encoder --encoder {out}", err=True)
 

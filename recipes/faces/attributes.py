@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-# The judged attributes, each with its classes. Every record carries all of these keys.
+# The coarse attributes, each with its classes. Every record carries all of these keys.
 LABELS: Final[Mapping[str, tuple[str, ...]]] = {
     "gender": ("male", "female"),
     "age": ("child", "young", "middle-aged", "old"),
@@ -28,7 +28,7 @@ LABELS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 
-# Details that captions may name and nobody is judged on. Every record carries these keys too.
+# Finer ones. Every record carries these keys too.
 DETAILS: Final[Mapping[str, tuple[str, ...]]] = {
     "ethnicity": (
         "African", "East Asian", "European", "South Asian", "Latino", "Middle Eastern", "mixed",
@@ -69,4 +69,11 @@ DETAILS: Final[Mapping[str, tuple[str, ...]]] = {
         "black", "white", "grey", "navy", "blue", "red", "burgundy", "green", "olive", "yellow",
         "orange", "pink", "purple", "brown", "beige", "teal",
     ),
+}  # fmt: skip
+
+# Left aside: ancestry is a mixture that nobody could tell, and a build hardly shows in a face.
+_ASIDE: Final = ("ethnicity", "body")
+# What faces are judged on.
+JUDGED: Final[Mapping[str, tuple[str, ...]]] = {
+    **LABELS, **{name: values for name, values in DETAILS.items() if name not in _ASIDE},
 }  # fmt: skip

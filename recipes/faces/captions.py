@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from recipes.faces import phrases as ph
 from recipes.faces.attributes import DETAILS, LABELS
+from recipes.faces.meanings import VALUES, Claims, all_but, both, read_color, shades
 from recipes.faces.sentences import Dice, Part, Record, Writer
 
 # How readily people mention an attribute, and how much less readily its absence.
@@ -61,7 +62,7 @@ _DETAIL_CHANCE: Final[Mapping[str, float]] = {
     "earrings": 0.15,
     "clothes_color": 0.07,
 }
-_BELONGS_TO: Final[Mapping[str, str]] = {
+BELONGS_TO: Final[Mapping[str, str]] = {
     "hair_shade": "hair_color",
     "hair_cut": "hair_style",
     "beard_length": "facial_hair",
@@ -69,7 +70,8 @@ _BELONGS_TO: Final[Mapping[str, str]] = {
     "frame_color": "glasses",
     "hat_color": "hat",
 }
-_UNSAID: Final = frozenset({"none", "no", "average"})  # values of details that nobody mentions
+_ABSENT: Final = frozenset({"none", "no"})
+_RARELY: Final = 0.25  # how much less often details are named where they are not there
 _NATURAL: Final = frozenset({"black", "brown", "blond", "red", "grey", "white"})
 # What a changed label makes of the details that hang on it.
 _FOLLOWS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
@@ -83,17 +85,26 @@ _FOLLOWS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
 
 @dataclass(frozen=True)
 class Caption:
-    """A text, and what it says: `labels` of the judged attributes, `details` besides."""
+    """A text, and what it says.
+
+    `labels` and `details` are the values of the face that it names. What it claims may be less:
+    "earrings" are hoops or studs. It is true of every face that has one value of each claim.
+    """
 
     text: str
     labels: dict[str, str]
     details: dict[str, str]
+    claims: Claims
     _named: tuple[str, ...] = field(repr=False, compare=False)
     _numbers: NDArray[np.float64] = field(repr=False, compare=False)
 
 
 def caption(
-    record: Record, rng: np.random.Generator, *, attributes: Collection[str] | None = None
+    record: Record,
+    rng: np.random.Generator,
+    *,
+    attributes: Collection[str] | None = None,
+    denied: int = 0,
 ) -> Caption:
     """Describe a face.
 
@@ -102,14 +113,54 @@ def caption(
         rng: Source of every choice.
         attributes: Keys of `LABELS` and `DETAILS` to name, as far as they are visible, and no
             others; None for 1 to 8 judged attributes at random and some details.
+        denied: How many values to say besides that the face does not have, of attributes that are
+            not named.
 
     Returns:
         The text, and in `labels` exactly the judged attributes that it names.
     """
     numbers = rng.random(509)
     named = _choose(record, rng) if attributes is None else tuple(attributes)
-    named = tuple(key for key in named if _BELONGS_TO.get(key, key) in named)
-    return _compose(record, tuple(key for key in named if _sayable(record, key)), numbers)
+    named = tuple(key for key in named if BELONGS_TO.get(key, key) in named)
+    named = tuple(key for key in named if sayable(record, key))
+    if denied:
+        named += tuple(_choose_denials(record, named, denied, rng))
+    return _compose(record, named, numbers)
+
+
+def _choose_denials(
+    record: Record, named: Collection[str], count: int, rng: np.random.Generator
+) -> list[str]:
+    """Names of what can be denied: a key of `NEGATIONS`, or an attribute and a colour."""
+    able = [
+        f"not {name}"
+        for name, negation in ph.NEGATIONS.items()
+        if record[negation.key] is not None
+        and record[negation.key] not in negation.denied
+        and BELONGS_TO.get(negation.key, negation.key) not in named
+        and not (negation.key == "facial_hair" and record["gender"] == "female")
+    ]
+    for key in ph.COLOR_NEGATIONS:
+        if record[key] is not None and key not in named:
+            about = "hair_shade" if key == "hair_color" else key
+            seen = record[about]
+            others = [
+                value
+                for value in VALUES[key]
+                if seen not in read_color(key, _color_word(key, value))[about]
+            ]
+            if key != "hair_color" or "hair_style" not in named:
+                able.append(f"not {key} {others[rng.integers(len(others))]}")
+    chosen: dict[str, str] = {}
+    for i in rng.permutation(len(able))[: 2 * count]:
+        chosen.setdefault(_denied_key(able[i]), able[i])
+    return list(chosen.values())[:count]
+
+
+def _denied_key(name: str) -> str:
+    negation = ph.NEGATIONS.get(name.removeprefix("not "))
+    key = negation.key if negation else name.split()[1]
+    return {"expression": "smile"}.get(key, BELONGS_TO.get(key, key))
 
 
 def perturbed(record: Record, caption: Caption, rng: np.random.Generator) -> Caption:
@@ -134,9 +185,9 @@ def perturbed(record: Record, caption: Caption, rng: np.random.Generator) -> Cap
         ("frame_color", "black"),
         ("hat_color", "red"),
     ):
-        if _BELONGS_TO[detail] == key:
+        if BELONGS_TO[detail] == key:
             changed[detail] = "none" if value == "none" else _or(record[detail], fallback)
-    named = tuple(k for k in caption._named if _sayable(changed, k))
+    named = tuple(k for k in caption._named if not k.startswith("not ") and sayable(changed, k))
     return _compose(changed, named, caption._numbers)
 
 
@@ -144,11 +195,14 @@ def _or(value: str | None, fallback: str) -> str:
     return fallback if value in (None, "none") else str(value)
 
 
-def _sayable(record: Record, key: str) -> bool:
+def sayable(record: Record, key: str) -> bool:
+    """Whether there are words for what a face shows of an attribute."""
     value = record[key]
-    if value is None or record[_BELONGS_TO.get(key, key)] is None:
+    if value is None or record[BELONGS_TO.get(key, key)] is None:
         return False
-    if key in _BELONGS_TO and record[_BELONGS_TO[key]] == "none":
+    if key in BELONGS_TO and record[BELONGS_TO[key]] == "none":
+        return False
+    if key in BELONGS_TO and value == "none":
         return False
     if key in LABELS:
         return True
@@ -158,7 +212,7 @@ def _sayable(record: Record, key: str) -> bool:
         return value in ph.HAIR_CUT
     if key == "expression":
         return value in ph.EXPRESSION
-    return value not in _UNSAID
+    return value != "average"
 
 
 def _choose(record: Record, rng: np.random.Generator) -> tuple[str, ...]:
@@ -171,7 +225,7 @@ def _choose(record: Record, rng: np.random.Generator) -> tuple[str, ...]:
         if value is None:
             continue
         weight = _WEIGHTS[key]
-        if value in _UNSAID:
+        if value in _ABSENT:
             weight *= _ABSENCE[key]
             if key == "facial_hair" and (record["gender"] == "female" or record["age"] == "child"):
                 weight *= 0.3
@@ -180,8 +234,9 @@ def _choose(record: Record, rng: np.random.Generator) -> tuple[str, ...]:
     if "gender" in named and record["age"] == "child" and "age" not in named and draws[-1] < 0.8:
         named.append("age")
     for key, draw in zip(DETAILS, draws[len(LABELS) + 1 :], strict=False):
-        owner = _BELONGS_TO.get(key)
-        if draw < _DETAIL_CHANCE[key] and (owner is None or owner in named):
+        owner = BELONGS_TO.get(key)
+        chance = _DETAIL_CHANCE[key] * (_RARELY if record[key] in _ABSENT else 1)
+        if draw < chance and (owner is None or owner in named):
             named.append(key)
     return tuple(named)
 
@@ -191,17 +246,43 @@ def _choose(record: Record, rng: np.random.Generator) -> tuple[str, ...]:
 
 def _compose(record: Record, named: tuple[str, ...], numbers: NDArray[np.float64]) -> Caption:
     dice = Dice(numbers)
-    seen = {key: value for key in named if (value := record[key]) is not None}
+    seen = {key: value for key in named if (value := record.get(key)) is not None}
     labels = {key: value for key, value in seen.items() if key in LABELS}
     details = {key: value for key, value in seen.items() if key in DETAILS}
+    claims: dict[str, frozenset[str]] = {}
     if implied := ph.IMPLIED_SKIN.get(seen.get("ethnicity", "")):
         labels["skin"] = implied
+        claims["skin"] = frozenset({implied})
+    elif "ethnicity" in seen:
+        claims["ethnicity"] = frozenset({seen["ethnicity"]})
     if "gender" in seen and "age" not in seen and record["age"] != "child":
         details["adult"] = "yes"
     parts = _parts(record, seen, details, dice)
+    parts += [_denial(name, dice) for name in named if name.startswith("not ")]
+    parts.sort(key=lambda part: dice.roll("order of " + part.name))
     writer = Writer(record, seen, dice)
     text = writer.write(parts)
-    return Caption(text, labels, details, named, numbers)
+    return Caption(text, labels, details, both(claims, writer.claims), named, numbers)
+
+
+def _denial(name: str, dice: Dice) -> Part:
+    """What says that a face has not got something."""
+    if negation := ph.NEGATIONS.get(name.removeprefix("not ")):
+        return Part(name, negation.forms, claims=all_but(negation.key, *negation.denied))
+    _, key, value = name.split(" ", 2)
+    word = _color_word(key, value)
+    ((about, denied),) = read_color(key, word).items()
+    return Part(name, ph.COLOR_NEGATIONS[key], {"color": word}, claims=all_but(about, *denied))
+
+
+def _color_word(key: str, value: str) -> str:
+    """The first word for a colour of hair, eyes, clothes or background."""
+    words = {
+        "hair_color": ph.HAIR_COLOR,
+        "eye_color": ph.EYE_WORDS,
+        "background": ph.BACKGROUND_WORDS,
+    }
+    return words.get(key, ph.HUES)[value][0]
 
 
 def facts(record: Record) -> dict[str, str | None]:
@@ -221,18 +302,26 @@ def _parts(
     if glasses := seen.get("glasses"):
         shape, color = seen.get("frame_shape"), seen.get("frame_color")
         frame = [dice.pick("frame shape", ph.FRAME_SHAPE[shape])] if shape else []
+        framed: Claims = read_color("frame_shape", frame[0]) if frame else {}
         if color:
             tint = dice.pick("frame hue", ph.HUES[color])
+            framed = both(framed, read_color("frame_color", tint))
             frame.append(dice.pick("frame color", ph.FRAME_COLOR).format(color=tint))
         if (glasses, shape) == ("sunglasses", "aviator") and dice.roll("aviators") < 0.5:
-            parts.append(Part("glasses", {"wears": ph.AVIATORS, "has": ph.AVIATORS}))
+            aviators = {"glasses": frozenset({glasses}), "frame_shape": frozenset({"aviator"})}
+            parts.append(
+                Part("glasses", {"wears": ph.AVIATORS, "has": ph.AVIATORS}, claims=aviators)
+            )
         else:
             words = {"f": "".join(f"{word} " for word in frame)}
-            parts.append(Part("glasses", ph.GLASSES[glasses], words, "{f}" if frame else None))
+            slot = "{f}" if frame else None
+            parts.append(Part("glasses", ph.GLASSES[glasses], words, slot, framed))
     if hat := seen.get("hat"):
         color = seen.get("hat_color")
-        words = {"h": f"{dice.pick('hat hue', ph.HUES[color])} " if color else ""}
-        parts.append(Part("hat", ph.HAT[hat], words, "{h}" if color else None))
+        hue = dice.pick("hat hue", ph.HUES[color]) if color else ""
+        claims = read_color("hat_color", hue) if color else {}
+        words = {"h": f"{hue} " if hue else ""}
+        parts.append(Part("hat", ph.HAT[hat], words, "{h}" if color else None, claims))
     if smile := seen.get("smile"):
         expression = record["expression"] or ""
         if expression in ph.SMILE_EXPRESSION and dice.roll("exactly") < 0.55:
@@ -246,8 +335,8 @@ def _parts(
         ("body", ph.BODY),
         ("expression", ph.EXPRESSION),
         ("earrings", ph.EARRINGS),
-        ("bangs", {"yes": ph.BANGS}),
-        ("freckles", {"yes": ph.FRECKLES}),
+        ("bangs", ph.BANGS),
+        ("freckles", ph.FRECKLES),
     ):
         if key in seen:
             parts.append(Part(key, values[seen[key]]))
@@ -258,8 +347,14 @@ def _parts(
         ("eyeshadow", ph.EYESHADOW, ph.SHADOW_WORDS),
         ("clothes_color", ph.CLOTHES, ph.HUES),
     ):
-        if key in seen:
-            parts.append(Part(key, forms, {"color": dice.pick(key + " hue", hues[seen[key]])}))
+        if key not in seen:
+            continue
+        if seen[key] == "none":
+            absent = ph.NO_LIPSTICK if key == "lipstick" else ph.NO_EYESHADOW
+            parts.append(Part(key, absent, claims={key: frozenset({"none"})}))
+            continue
+        hue = dice.pick(key + " hue", hues[seen[key]])
+        parts.append(Part(key, forms, {"color": hue}, claims=read_color(key, hue)))
     return sorted(parts, key=lambda part: dice.roll("order of " + part.name))
 
 
@@ -267,19 +362,22 @@ def _hair(seen: Mapping[str, str], dice: Dice) -> list[Part]:
     color, style = seen.get("hair_color"), seen.get("hair_style")
     if not color and not style:
         return []
-    shades = ph.HAIR_SHADE.get(seen.get("hair_shade", "")) or ph.HAIR_COLOR.get(color or "", ())
-    hue = dice.pick("hair hue", shades) if color else ""
+    hues = ph.HAIR_SHADE.get(seen.get("hair_shade", "")) or ph.HAIR_COLOR.get(color or "", ())
+    hue = dice.pick("hair hue", hues) if color else ""
+    claims = read_color("hair_color", hue) if color else {}
     color_forms: ph.Forms = ph.HAIR_COLOR_ONLY
-    if "hair_shade" not in seen and dice.roll("hair word") < 0.3:
-        color_forms = ph.HAIR_COLOR_SPECIAL.get(color or "", color_forms)
-    color_part = Part("hair_color", color_forms, {"color": hue})
+    special = not style and "hair_shade" not in seen and dice.roll("hair word") < 0.3
+    if color and special and color in ph.HAIR_COLOR_SPECIAL:
+        color_forms = ph.HAIR_COLOR_SPECIAL[color]
+        claims = {"hair_shade": shades(color)}
+    color_part = Part("hair_color", color_forms, {"color": hue}, claims=claims)
     if not style:
         return [color_part]
     forms = {**ph.HAIR_STYLE[style], **ph.HAIR_CUT.get(seen.get("hair_cut", ""), {})}
     if color and "adj" in forms and dice.roll("hair apart") < 0.2:
         return [color_part, Part("hair_style", {"adj": forms["adj"]})]
     words = {"c": f"{hue} " if hue else ""}
-    return [Part("hair_style", forms, words, "{c}" if color else None)]
+    return [Part("hair_style", forms, words, "{c}" if color else None, claims)]
 
 
 def _facial_hair(
@@ -295,4 +393,5 @@ def _facial_hair(
         return [Part("facial_hair", forms, {"b": ""})]
     details["beard_color"] = color
     words = {"b": dice.pick("beard hue", ph.HAIR_COLOR[color][:6]) + " "}
-    return [Part("facial_hair", forms, words, "{b}")]
+    claims = {"beard_color": frozenset({color})}
+    return [Part("facial_hair", forms, words, "{b}", claims)]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recipes.faces import phrases as ph
+from recipes.faces.meanings import Claims, both, read_age, read_color, read_phrase
 
 Record: TypeAlias = Mapping[str, str | None]
 
@@ -47,13 +48,15 @@ def _slot(name: str, count: int) -> int:
 class Part:
     """One thing to say: its phrases by role, and the words that go into their braces.
 
-    With a `slot`, only phrases that hold it will do.
+    With a `slot`, only phrases that hold it will do. `claims` are those of the words; what the
+    phrases say besides is read off their tables.
     """
 
     name: str
     forms: ph.Forms
     words: Mapping[str, str] = field(default_factory=dict)
     slot: str | None = None
+    claims: Claims = field(default_factory=dict)
 
     def options(self, role: str) -> tuple[str, ...]:
         return _holding(self.forms.get(role, ()), self.slot)
@@ -69,6 +72,8 @@ class Writer:
 
     def __init__(self, record: Record, seen: Mapping[str, str], dice: Dice) -> None:
         self.record, self.seen, self.dice = record, seen, dice
+        self.claims: Claims = {}
+        """What the text says."""
         verbs = _SINGULAR if "gender" in seen else _PLURAL
         pronouns = _PRONOUNS[seen.get("gender")]
         capitals = {key.capitalize(): word.capitalize() for key, word in pronouns.items()}
@@ -91,7 +96,11 @@ class Writer:
 
     def _say(self, part: Part, role: str) -> str:
         phrase = self.dice.pick(f"{part.name} {role}", part.options(role))
+        self._claim(both(part.claims, read_phrase(part.name, phrase)))
         return phrase.format(**self.words, **part.words)
+
+    def _claim(self, claims: Claims) -> None:
+        self.claims = both(self.claims, claims)
 
     def _role(self, part: Part, roles: Sequence[str], purpose: str) -> str:
         """One of the wanted roles, or else any that the part can play."""
@@ -105,6 +114,9 @@ class Writer:
         way = dice.roll("way of age")
         adjectives: list[str] = []
         posts: list[str] = []
+        aged = ""
+        if gender:
+            self._claim({"gender": frozenset({gender})})
         if age and gender and way < 0.65:
             nouns = ph.AGED_GENDER[gender, age]
         elif age and not gender and way < 0.5:
@@ -116,10 +128,16 @@ class Writer:
             else:
                 nouns = ph.GENDER[gender] if gender else ph.NOBODY
             if age and way < 0.85:
-                adjectives.append(dice.pick("age adjective", ph.AGE_ADJECTIVES[age]))
+                aged = dice.pick("age adjective", ph.AGE_ADJECTIVES[age])
+                adjectives.append(aged)
             elif age:
-                posts.append(dice.pick("age post", ph.AGE_POSTS[age]))
+                aged = dice.pick("age post", ph.AGE_POSTS[age])
+                posts.append(aged)
+            if gender and self.record["age"] != "child":
+                self._claim({"age": frozenset({"young", "middle-aged", "old"})})
         noun = dice.pick("noun", nouns)
+        if age:
+            self._claim({"age": read_age(age, aged or noun)})
         if ethnicity := self.seen.get("ethnicity"):
             adjectives.append(dice.pick("ethnicity", ph.ETHNICITY[ethnicity]))
         adjectives, posts = ([w.format(**self.words) for w in some] for some in (adjectives, posts))
@@ -144,6 +162,7 @@ class Writer:
         ):
             parts = [part for part in parts if part is not hair]
             noun = dice.pick("hair noun", nouns)
+            self._claim(read_color("hair_color", self.seen["hair_color"]))
         for part in parts:
             roles = ["has", "wears", "be", "post"]
             if len(said["adj"]) < 2:
@@ -170,6 +189,12 @@ class Writer:
     def _behind(self, said: Mapping[str, list[str]], posts: list[str], noun: str) -> list[str]:
         """What follows the noun, in random order."""
         dice = self.dice
+        without = [post for post in posts if post.startswith("without ")]
+        if len(without) > 1 and dice.roll("without or") < 0.7:
+            posts = [post for post in posts if post not in without]
+            posts.append(
+                " or ".join([without[0], *(w.removeprefix("without ") for w in without[1:])])
+            )
         chunks = list(posts)
         if has := said["has"]:
             who = "who {has} " if dice.roll("who has") < 0.15 and noun != "face" else "with "

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recipes.faces import phrases
-from recipes.faces.attributes import DETAILS, LABELS
+from recipes.faces.attributes import DETAILS, JUDGED, LABELS
 from recipes.faces.captions import Caption, caption, facts, perturbed
 
 EVERYDAY = Path(__file__).parents[2] / "benchmarks" / "everyday_prompts.json"
@@ -74,6 +74,7 @@ def random_record(rng: np.random.Generator) -> Record:
     shade = record["hair_color"]
     record["hair_shade"] = "auburn" if shade == "red" else shade
     cuts = {"tied": "bun", "curly": "afro", "balding": "horseshoe", "long": "long straight"}
+    cuts |= {"short": "short messy"}
     record["hair_cut"] = cuts.get(record["hair_style"] or "", record["hair_style"])
     if record["hair_style"] == "bald" or rng.random() < 0.15:
         record["hair_color"] = record["hair_shade"] = None
@@ -91,10 +92,60 @@ def many(count: int, seed: int = 0) -> list[tuple[Record, Caption]]:
 
 
 def test_a_caption_says_only_what_is_true() -> None:
-    for record, said in many(3000):
+    rng = np.random.default_rng(6)
+    denying = [
+        (record, caption(record, rng, denied=1 + i % 2))
+        for i, record in enumerate(random_record(rng) for _ in range(1500))
+    ]
+    for record, said in [*many(3000), *denying]:
         known = facts(record)
         for key, value in {**said.labels, **said.details}.items():
             assert known[key] == value, said
+        for key, values in said.claims.items():
+            assert known[key] in values, said
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words", "claims"),
+    [
+        ("eye_color", "light blue", "blue eyes", {"blue", "deep blue", "light blue"}),
+        ("eye_color", "light blue", "pale blue eyes", {"light blue"}),
+        ("earrings", "hoop", "earrings", {"stud", "hoop"}),
+        ("earrings", "none", "no earrings", {"none"}),
+        ("freckles", "no", "without freckles", {"no"}),
+        ("lipstick", "none", "no lipstick", {"none"}),
+        ("expression", "sad", "with a frown", {"sad", "angry"}),
+        ("clothes_color", "navy", "dressed in navy", {"navy"}),
+    ],
+)
+def test_a_phrase_claims_every_value_that_it_fits(
+    key: str, value: str, words: str, claims: set[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    record: Record = dict.fromkeys({**LABELS, **DETAILS})
+    record |= {"gender": "female", "age": "young", "smile": "no", key: value}
+    names = ["gender", "smile" if value == "sad" else key]
+    said = [caption(record, rng, attributes=names) for _ in range(600)]
+    before = r"(?:^|with |has |wearing |wears |is |in |and |woman |lady |female |, )"
+    found = [one for one in said if re.search(before + words + r"(?![\w-])", one.text, re.I)]
+    assert found
+    assert {frozenset(one.claims[key]) for one in found} == {frozenset(claims)}
+
+
+def test_what_is_denied_is_something_else() -> None:
+    rng = np.random.default_rng(1)
+    denied = 0
+    for _ in range(500):
+        record = random_record(rng)
+        plain = caption(record, rng, attributes=["gender"])
+        said = caption(record, rng, attributes=["gender"], denied=1)
+        extra = said.claims.keys() - plain.claims.keys()
+        assert len(extra) <= 1
+        for key in extra:
+            denied += 1
+            assert len(said.claims[key]) > 1 or key == "facial_hair" or key == "glasses", said
+            assert re.search(r"\b(not|no|without|open|closed|shut|n't)\b", said.text), said
+    assert denied > 400
 
 
 @pytest.mark.parametrize("words", MEANS)
@@ -228,13 +279,14 @@ def test_captions_vary() -> None:
 
 def test_everyday_prompts_are_labelled_and_not_from_the_grammar() -> None:
     prompts = json.loads(EVERYDAY.read_text(encoding="utf-8"))
-    assert len(prompts) == 200
+    assert len(prompts) == 300
     texts = {_plain(entry["prompt"]) for entry in prompts}
-    assert len(texts) == 200
+    assert len(texts) == 300
     for entry in prompts:
         assert 1 <= len(entry["labels"]) <= 6, entry
         for key, value in entry["labels"].items():
-            assert value in LABELS[key], entry
+            values = [value] if isinstance(value, str) else value
+            assert set(values) <= set(JUDGED[key]), entry
     ours = {_plain(said.text) for _, said in many(20000, seed=9)}
     assert not texts & ours
 

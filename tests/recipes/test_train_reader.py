@@ -7,7 +7,7 @@ import numpy as np
 from click.testing import CliRunner
 
 from recipes import train_reader
-from recipes.faces.attributes import DETAILS, LABELS
+from recipes.faces.attributes import DETAILS, JUDGED, LABELS
 from text2face.evaluation.judge import Judge, JudgeConfig
 from text2face.evaluation.reader import Reader
 
@@ -20,10 +20,10 @@ def test_one_command_trains_and_measures_a_reader(tmp_path: Path) -> None:
         records.append({**dict.fromkeys(DETAILS), **drawn, "hair_style": "long"})
     (tmp_path / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
     np.save(tmp_path / "images.npy", random.randint(0, 256, (20, 32, 32, 3)).astype(np.uint8))
-    judge = Judge(JudgeConfig(LABELS, resolution=32, width=4, feature_dim=8)).eval()
+    judge = Judge(JudgeConfig(JUDGED, resolution=32, width=4, feature_dim=8)).eval()
     judge.save_pretrained(tmp_path / "judge")
     options = ["--data", tmp_path, "--test", tmp_path, "--judge", tmp_path / "judge"]
-    options += ["--out", tmp_path / "reader", "--minutes", 0.01, "--captions-per-face", 2]
+    options += ["--out", tmp_path / "reader", "--minutes", 0.01, "--captions", 200]
     done = CliRunner().invoke(train_reader.main, list(map(str, options)))
     assert done.exit_code == 0, done.output
     assert "text→image R@1" in done.output

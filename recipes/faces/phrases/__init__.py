@@ -34,6 +34,7 @@ from recipes.faces.phrases.hair import (
     HAIR_SHADE,
     HAIR_STYLE,
 )
+from recipes.faces.phrases.negations import COLOR_NEGATIONS, NEGATIONS, Negation
 from recipes.faces.phrases.people import (
     AGE,
     AGE_ADJECTIVES,
@@ -68,6 +69,8 @@ from recipes.faces.phrases.worn import (
     HUES,
     LIP_WORDS,
     LIPSTICK,
+    NO_EYESHADOW,
+    NO_LIPSTICK,
     SHADOW_WORDS,
 )
 
@@ -85,6 +88,7 @@ __all__ = [
     "BEARD_LENGTH",
     "BODY",
     "CLOTHES",
+    "COLOR_NEGATIONS",
     "EARRINGS",
     "ETHNICITY",
     "EXPRESSION",
@@ -111,7 +115,10 @@ __all__ = [
     "IMPLIED_SKIN",
     "LIPSTICK",
     "LIP_WORDS",
+    "NEGATIONS",
     "NOBODY",
+    "NO_EYESHADOW",
+    "NO_LIPSTICK",
     "OPENERS",
     "SHADOW_WORDS",
     "SKIN",
@@ -119,4 +126,5 @@ __all__ = [
     "SMILE_EXPRESSION",
     "TAILS",
     "Forms",
+    "Negation",
 ]

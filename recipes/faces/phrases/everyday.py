@@ -5,90 +5,192 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-# Thrown into captions at random, so that the encoder learns to pass over them.
+# Words that say nothing about a face and that nobody expects to: they are passed over in silence.
 _NEUTRAL: Final = """
-    the this that these my your our me i you they we it its and or but with of in on at for
-    from to by as an a is are was be been being has have had having got do does did can could
-    would should will may might must let lets who whose which whom what where there here some
-    any one kind sort type bit lot very really quite rather so too also just only even still
-    please thanks thank want need like love see show get give make take put looks look looking
-    seems maybe perhaps probably actually basically totally super nice good great cool hey hi
-    hello ok okay yes um well now then than about around into onto over under up down out off
-    again more most much many few someone somebody anyone person people human face head
-    portrait photo picture image pic shot camera character something thing stuff kinda gonna
-    wanna im ive id youd theyre thats theres whos whats isnt doesnt dont wearing wears worn
-    wear dressed sporting rocking showing shows shown standing sitting posing facing while
-    when because during typical normal usual ordinary simple random generic imaginary
-    fictional realistic photorealistic detailed sharp style studio front behind neighbour
-    neighbor cousin friend colleague teacher boss doctor actor model name called
+    the this that these my your our me i you we it its and or but of in on at for
+    from to by as are was were be been being having had got did can could
+    would should will may might must let lets whose which whom what where there here some
+    any one kind sort type bit lot very really quite rather so too also just even still
+    please thanks thank want need like love see show get give make put looks look looking
+    seems seem maybe perhaps probably actually basically totally super nice good great cool hey hi
+    hello ok okay yes um well now then than about into onto over up down out off
+    again more most much many few something thing stuff kinda gonna
+    wanna im ive id youd thats theres whos whats standing sitting posing facing while
+    when because during typical normal usual ordinary simple random generic
+    realistic photorealistic detailed sharp style studio called
+    portrait photo photograph picture image pic shot headshot close closeup selfie avatar snapshot
+    rendering render 3d 4k hd frontal passport profile mugshot drawing description subject
+    camera lens quality high professional light draw generate create imagine find
+    extremely slightly somewhat pretty fairly truly almost nearly completely totally
+    towards toward beautiful simply featuring try designer clear tinted
 """
-FILLERS: Final[tuple[str, ...]] = tuple(_NEUTRAL.split())
+FILLERS: Final[tuple[str, ...]] = tuple(dict.fromkeys(_NEUTRAL.replace("beautiful", "").split()))
 
-# The grammar's words, then what people type in their place. A picture does not show a nation: it is
-# read as the nearest thing that can be seen.
+# Who somebody is says nothing of a face: these are read as "person", and named as not understood.
+_ROLES: Final = """
+    nurse doctor surgeon dentist teacher professor student pupil librarian lawyer judge police
+    soldier sailor pilot driver farmer fisher gardener cook chef baker butcher waiter barista
+    bartender singer dancer musician guitarist rapper rockstar drummer artist painter writer poet
+    author journalist reporter editor engineer programmer developer scientist researcher physicist
+    chemist biologist mathematician philosopher economist accountant banker boss manager director
+    ceo secretary clerk cashier worker builder plumber electrician carpenter mechanic technician
+    firefighter paramedic vet pharmacist therapist psychologist priest monk nun rabbi imam pastor
+    athlete runner boxer wrestler footballer golfer swimmer skater surfer gamer jogger player coach
+    detective spy thief gangster criminal prisoner pirate cowboy hipster hippie punk goth nerd
+    lumberjack hunter explorer astronaut captain politician president minister mayor diplomat
+    celebrity star actor model influencer neighbour neighbor friend colleague cousin stranger
+    customer client patient guest tourist refugee immigrant citizen voter boyfriend girlfriend
+    hero villain leader expert beginner winner loser genius vampire wizard ghost
+"""
+ROLES: Final[tuple[str, ...]] = tuple(dict.fromkeys(_ROLES.split()))
+
+# Several words that say together what none of them says alone, and what they are read as.
+_TOGETHER: Final = """
+    cateye: cat eye; cat eyed; cats eye
+    headband: alice band; hair band; head band
+    redhead: carrot top; red head
+    stubble: five oclock shadow; 5 oclock shadow; 5 o clock shadow; five o clock shadow
+    stubble: three day beard; 3 day beard; designer stubble; couple of days of stubble
+    moustache: walrus moustache; handlebar moustache; walrus mustache; handlebar mustache
+    goatee: van dyke beard; van dyke; circle beard
+    pink: bubblegum pink; candy pink; neon pink; hot pink; rose pink; bright pink; rosy pink
+    blue: electric blue; cobalt blue; neon blue; vivid blue; bright blue; sky blue
+    green: grass green; neon green; leaf green; vivid green; emerald green; bright green; emerald
+    purple: vivid purple; bright purple
+    yellow: lemon yellow; sunny yellow; bright yellow
+    orange: bright orange
+    brown: nut brown; wood brown; earthy brown; warm brown; natural brown; medium brown; mid brown
+    white: snow white; snowy white; pure white; white as snow; chalk white; clean white
+    white: bright white
+    black: jet black; pitch black; coal black; inky black; raven black; deep black
+    grey: ash grey; steel grey; neutral grey; dull grey; salt and pepper; salt n pepper
+    silver: silver grey
+    red: fiery red; rusty red; natural red; orange red; bright red
+    blonde: honey blonde; golden blonde; straw coloured; straw colored
+    beige: sand coloured; sand colored; light tan; cream coloured
+    tan: honey coloured; golden brown
+    navy: navy blue
+    burgundy: burgundy red; wine red; dark red cloth
+    olive: olive green
+    beanie: stocking cap; watch cap; woolly hat; woollen hat; wool hat; winter hat; knit hat
+    beanie: knitted hat; knit cap; knitted cap; wooly hat; skull cap; bobble hat
+    cap: baseball cap; baseball hat; ball cap; trucker cap; trucker hat; sports cap; peaked cap
+    cap: cap with a peak; cap with a visor; golf cap
+    fedora: felt hat; panama hat; trilby hat; fedora hat; brimmed hat; hat with a brim
+    fedora: hat with a wide brim
+    aviator: pilot style; aviator style
+    sunglasses: sun glasses; dark glasses; tinted glasses
+    glasses: eye glasses; reading glasses; prescription glasses; clear glasses
+    buzzcut: buzz cut; number one cut; military cut
+    crewcut: crew cut
+    ponytail: pony tail; pig tail
+    bun: top knot; hair bun; man bun; hair up in a bun
+    twentysomething: twenty something; 20 something
+    fortysomething: forty something
+    fiftysomething: fifty something
+    old person: old age pensioner; senior citizen
+    person: human being; human face
+    make up: makeup
+    eyeshadow: eye shadow
+    big smile: showing teeth; showing his teeth; showing her teeth; baring teeth; toothy grin
+    grinning: grinning from ear to ear; smiling from ear to ear
+    bald: bald as an egg; bald as a coot; not a hair on his head; not a hair on her head
+    clean shaven: cleanly shaved; well shaved; freshly shaved
+    t: t shirt
+    shirt: tee shirt
+    not: rather than; instead of
+    no: free of; nothing like; without any; lacking; take off the; get rid of the; take away the
+    no: remove the; delete the; lose the; take off his; take off her; remove his; remove her
+    no: take off; get rid of; take away; shave off the; shave off; erase the
+    no hat: take the hat off; take his hat off; take her hat off
+    no cap: take the cap off
+    no glasses: take the glasses off; take his glasses off; take her glasses off; glasses off
+    no sunglasses: take the sunglasses off
+    no beard: shave the beard; shave his beard; shave the beard off
+    not: stop; stops; no longer
+    without: w o; with out
+"""
+TOGETHER: Final[Mapping[str, str]] = {
+    phrase.strip(): read.strip()
+    for read, phrases in (line.split(":") for line in _TOGETHER.strip().splitlines())
+    for phrase in phrases.split(";")
+    if phrase.strip()
+}
+
+# The grammar's words, then what people type in their place: only words that say the same.
 _READ_AS: Final = """
-    asian: chinese japanese korean vietnamese thai filipino
-    hispanic: mexican colombian cuban
-    latin american: brazilian
-    european: spanish italian german french english british irish swedish scandinavian nordic
-    european: russian polish
-    indian: pakistani bangladeshi
-    arab: turkish iranian persian egyptian lebanese
-    african: nigerian kenyan ghanaian somali ethiopian
-    black: jamaican bw
-    youth: teen teenager adolescent
+    man: men hombre uncle husband sir bachelor waiter's
+    woman: women chick babe aunt auntie actress wife missus ma'am señora housewife waitress
+    man: businessman policeman salesman fireman postman cowboy's fisherman handyman widower
+    woman: businesswoman policewoman saleswoman widow ballerina bride hostess
+    person: people folk folks persons humans adult
+    male person: brother nephew grandson
+    female person: sister niece granddaughter
+    boy: son boys schoolboy
+    girl: daughter girls schoolgirl
+    child: children toddler tot
+    sixties: 60s
+    twenties: 30s thirties
+    eighties: 90s nineties
+    youth: teen teenager adolescent teens
     young: teenage youngish
-    little child: toddler baby infant tot
     preteen: tween
-    old: oldish
+    old: oldish elder
     elderly person: nonagenarian octogenarian septuagenarian centenarian
     pensioner: oap
     senior: retired
-    grandpa: granpa
-    grandma: gramma
+    grandpa: granpa granddad grandad grandpas
+    grandma: gramma grannies
     nana: nanna
     dad: papa daddy
     mom: mama mommy
     mum: mummy
-    lady: missus señora ma'am
-    woman: chick babe aunt auntie actress
-    man: hombre uncle
-    gentleman: sir
-    top: tee tshirt shirt sweater jumper hoodie jacket blouse
-    outfit: dress suit coat
-    red: crimson cherry strawberry titian
+    hispanic: latinx
+    black: bw
+    top: tee tshirt hoodie cardigan vest
+    clothes: clothing garment garments attire
+    red: crimson cherry scarlet
+    strawberry: titian
     headband: bandana bandanna
-    beanie: toque bonnet
-    fedora: homburg
-    brimmed hat: stetson
+    beanie: toque bonnet tuque skullcap
+    fedora: homburg stetson
+    cap: snapback ballcap
     sunglasses: rayban raybans wayfarers
-    glasses: goggles monocle lenses bifocals eyewear
-    slight smile: smirk
+    glasses: goggles bifocals eyewear
     smiling slightly: smirking
+    slight smile: smirk
     laughing: chuckling giggling
     pouting: sulking sulky
     glum: moody
-    sad: weeping crying depressed
+    sad: weeping crying tearful
+    angry: irate livid raging
+    surprised: astounded stunned
+    glasses: glass
     moustache: tashe
-    whiskers: muttonchops
-    wool: mohair
+    beard: whiskers
     bun: topknot manbun
-    ponytail: pigtails plaits braids braid
+    ponytail: pigtail
     background: bg bkg backgroud
     purple: violett
     pink: magenta fuchsia
     turquoise: cyan
     violet: indigo
     dark grey: charcoal
-    olive: khaki
     orange: tangerine peach
     yellow: mustard
     green: mint lime
     brown: tawny
     mousy: mousey
     white haired: whitehaired
-    with: w
-    without: wo
+    colour: color
+    chubby: portly tubby pudgy podgy
+    thin: slight bony
+    freckles: freckle
+    make up: makeup
+    with: w plus having
+    without: wo sans minus lacking
+    no: zero neither nor remove removed delete erase
+    not: never isnt arent
     please: pls plz
     thanks: thx
     you: u
@@ -97,4 +199,5 @@ ALIASES: Final[Mapping[str, str]] = {
     word: target.strip()
     for target, words in (line.split(":") for line in _READ_AS.strip().splitlines())
     for word in words.split()
+    if "'s" not in word
 }

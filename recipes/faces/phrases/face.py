@@ -70,7 +70,7 @@ SMILE_EXPRESSION: Final[Mapping[str, Forms]] = {
     ),
     "neutral": forms(
         adj=(
-            "serious|serious|serious-looking|stern|straight-faced|expressionless|poker-faced|"
+            "serious|serious|serious-looking|stern|straight-faced|calm|relaxed|expressionless|poker-faced|"
             "solemn|earnest|grave"
         ),
         has=(
@@ -88,16 +88,25 @@ SMILE_EXPRESSION: Final[Mapping[str, Forms]] = {
         ),
     ),
     "sad": forms(
-        adj="sad|sad-looking|unhappy|gloomy|glum|frowning|sorrowful|melancholy|downcast|miserable",
-        has="a sad face|a sad expression|a sad look|a frown|a gloomy look|an unhappy face",
-        be="sad|looking sad|frowning|unhappy|gloomy|upset|feeling down",
+        adj=(
+            "sad|sad|sad-looking|unhappy|gloomy|glum|frowning|sorrowful|melancholy|downcast|"
+            "miserable|worried|mournful|depressed"
+        ),
+        has=(
+            "a sad face|a sad expression|a sad look|a frown|a gloomy look|an unhappy face|"
+            "a worried look|a worried face|a sorrowful expression"
+        ),
+        be=(
+            "sad|sad|looking sad|frowning|unhappy|gloomy|upset|feeling down|worried|"
+            "looking worried|looking unhappy|grieving"
+        ),
         say=(
             "{He} look{s} sad|{He} frown{s}|{He} seem{s} unhappy|{He} {is} sad|"
             "{He} look{s} miserable"
         ),
     ),
     "angry": forms(
-        adj="angry|angry-looking|frowning|scowling|cross|grumpy|furious|mad|irritated|stern",
+        adj="angry|angry|angry-looking|frowning|scowling|cross|grumpy|furious|mad|irritated|annoyed|enraged",
         has=(
             "an angry face|an angry expression|a scowl|a frown|an angry look|a grumpy face|"
             "knitted brows"
@@ -106,36 +115,57 @@ SMILE_EXPRESSION: Final[Mapping[str, Forms]] = {
         say="{He} look{s} angry|{He} frown{s}|{He} scowl{s}|{He} {is} angry|{He} seem{s} furious",
     ),
     "disgust": forms(
-        adj="disgusted|disgusted-looking|repulsed",
-        has="a disgusted face|a disgusted expression|a look of disgust|a grimace",
-        be="disgusted|looking disgusted|grimacing",
-        say="{He} look{s} disgusted|{He} grimace{s}",
+        adj="disgusted|disgusted|disgusted-looking|repulsed|sneering",
+        has=(
+            "a disgusted face|a disgusted expression|a look of disgust|a grimace|a wrinkled nose|"
+            "a sneer|a disgusted look"
+        ),
+        be="disgusted|looking disgusted|grimacing|sneering|repulsed|revolted|wrinkling {his} nose",
+        say="{He} look{s} disgusted|{He} grimace{s}|{He} {is} disgusted|{He} sneer{s}",
     ),
 }
 EXPRESSION: Final[Mapping[str, Forms]] = {
     "surprised": forms(
-        adj="surprised|astonished|shocked|startled|amazed",
-        has="a surprised look|a surprised face|a surprised expression|a shocked face",
-        be="surprised|looking surprised|amazed|shocked|astonished",
-        say="{He} look{s} surprised|{He} seem{s} shocked|{He} {is} astonished",
+        adj="surprised|surprised|astonished|shocked|startled|amazed|astounded|surprised-looking",
+        has=(
+            "a surprised look|a surprised face|a surprised expression|a shocked face|"
+            "raised eyebrows|an astonished face|a look of surprise|a shocked expression"
+        ),
+        be=(
+            "surprised|looking surprised|amazed|shocked|astonished|startled|taken by surprise|"
+            "looking shocked|looking amazed"
+        ),
+        say=(
+            "{He} look{s} surprised|{He} seem{s} shocked|{He} {is} astonished|{He} {is} surprised|"
+            "{He} look{s} amazed"
+        ),
     ),
     "open mouth": forms(
-        adj="open-mouthed",
-        has="an open mouth|{his} mouth open|{his} mouth wide open|parted lips",
-        say="{His} mouth is open",
+        adj="open-mouthed|open-mouthed|shouting|yawning|screaming|singing",
+        has="an open mouth|{his} mouth open|{his} mouth wide open|parted lips|an open jaw",
+        be="open-mouthed|yawning|shouting|screaming|singing",
+        say="{His} mouth is open|{His} mouth is wide open|{He} yawn{s}|{He} shout{s}",
     ),
     "closed eyes": forms(
-        has="closed eyes|{his} eyes closed|eyes shut|shut eyes",
-        say="{His} eyes are closed|{His} eyes are shut",
+        adj="sleeping|sleepy|asleep|dozing",
+        has=(
+            "closed eyes|closed eyes|{his} eyes closed|{his} eyes shut|eyes shut|shut eyes|"
+            "both eyes closed|eyes closed|closed eyelids|eyes that are closed"
+        ),
+        be="sleeping|asleep|dozing|napping",
+        say="{His} eyes are closed|{His} eyes are shut|{He} sleep{s}|{He} {has} closed {his} eyes",
     ),
     "pursed lips": forms(
-        adj="pouting",
-        has="pursed lips|a pout|puckered lips",
-        be="pouting",
-        say="{His} lips are pursed|{He} pout{s}",
+        adj="pouting|pouty|kissing|whistling",
+        has="pursed lips|pursed lips|a pout|puckered lips|a kissing mouth|{his} lips pursed",
+        be="pouting|kissing|whistling|blowing a kiss|pursing {his} lips|puckering up",
+        say="{His} lips are pursed|{He} pout{s}|{He} whistle{s}",
     ),
     "wink": forms(
-        adj="winking", be="winking|winking at the camera", say="{He} wink{s}", has="one eye closed"
+        adj="winking|winking",
+        be="winking|winking|winking at the camera|winking at you|giving a wink",
+        say="{He} wink{s}|{He} wink{s} at you|One of {his} eyes is closed",
+        has="one eye closed|a wink|one eye shut|one closed eye",
     ),
 }
 EYE_COLOR: Final = forms(
@@ -154,9 +184,20 @@ EYE_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "grey": listed("grey|gray"),
     "pale": listed("pale|icy|very light"),
 }
-FRECKLES: Final = forms(
-    adj="freckled|freckle-faced|freckly",
-    has="freckles|a freckled face|freckles on {his} cheeks|lots of freckles",
-    be="freckled",
-    say="{He} {has} freckles|Freckles cover {his} nose|{His} face is freckled",
-)
+FRECKLES: Final[Mapping[str, Forms]] = {
+    "yes": forms(
+        adj="freckled|freckled|freckle-faced|freckly",
+        has=(
+            "freckles|freckles|freckles|a freckled face|freckles on {his} cheeks|"
+            "lots of freckles|many freckles|freckled skin|freckled cheeks"
+        ),
+        be="freckled|covered in freckles",
+        say="{He} {has} freckles|Freckles cover {his} nose|{His} face is freckled",
+    ),
+    "no": forms(
+        has="no freckles|no freckles at all|skin that is not freckled",
+        post="without freckles|without any freckles",
+        be="not freckled",
+        say="{He} {has} no freckles|There are no freckles|{He} {does} not have freckles",
+    ),
+}

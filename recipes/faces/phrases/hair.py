@@ -100,9 +100,9 @@ HAIR_STYLE: Final[Mapping[str, Forms]] = {
         has=(
             "a bald head|no hair|no hair at all|a shaved head|a shiny bald head|a hairless head|"
             "a completely bald head|a smooth bald head|a head without hair|a shaven head|"
-            "a bald scalp|not a hair on {his} head"
+            "a bald scalp"
         ),
-        be="bald|completely bald|bald as an egg|without any hair|hairless|bald as a coot",
+        be="bald|completely bald|without any hair|hairless",
         post="without hair",
         say="{He} {is} bald|{His} head is bald|{His} head is shaved|{He} {has} lost all {his} hair|"
         "{His} head is completely bare",
@@ -209,9 +209,7 @@ HAIR_CUT: Final[Mapping[str, Forms]] = {
     "short straight": forms(
         has=("short straight {c}hair|straight short {c}hair|short neat {c}hair")
     ),
-    "short messy": forms(
-        has=("short messy {c}hair|messy short {c}hair|short tousled {c}hair|a short {c}pixie cut")
-    ),
+    "short messy": forms(has=("short messy {c}hair|messy short {c}hair|short tousled {c}hair")),
     "combed forward": forms(has="short {c}hair combed forward|short {c}hair brushed forward"),
     "afro": forms(
         adj="afro-haired",
@@ -248,10 +246,20 @@ HAIR_CUT: Final[Mapping[str, Forms]] = {
         say="{His} {c}hair is in a bun|{He} wear{s} {his} {c}hair in a bun",
     ),
 }
-BANGS: Final = forms(
-    has="bangs|a fringe|hair over the forehead|a full fringe|straight bangs",
-    say="{He} {has} bangs|A fringe covers {his} forehead",
-)
+BANGS: Final[Mapping[str, Forms]] = {
+    "yes": forms(
+        has=(
+            "bangs|bangs|a fringe|hair over the forehead|a full fringe|straight bangs|"
+            "hair covering the forehead|full bangs"
+        ),
+        say="{He} {has} bangs|A fringe covers {his} forehead|{He} {has} a fringe",
+    ),
+    "no": forms(
+        has="no bangs|no fringe|a free forehead",
+        post="without bangs|without a fringe",
+        say="{He} {has} no bangs|There is no fringe",
+    ),
+}
 
 
 FACIAL_HAIR: Final[Mapping[str, Forms]] = {

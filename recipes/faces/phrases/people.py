@@ -101,16 +101,16 @@ AGED_GENDER: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
 AGE_ADJECTIVES: Final[Mapping[str, tuple[str, ...]]] = {
     "child": listed("{n}-year-old|{n} year old|{age}-year-old|primary-school-aged|school-aged"),
     "young": listed(
-        "young|young|young|youthful|young adult|{n}-year-old|{n} year old|twenty-something|"
+        "young|young|young|youthful|young adult|younger|{n}-year-old|{n} year old|twenty-something|"
         "college-aged"
     ),
     "middle-aged": listed(
         "middle-aged|middle-aged|middle aged|mature|{n}-year-old|{n} year old|{age}-year-old|"
-        "forty-something|midlife"
+        "forty-something|midlife|older"
     ),
     "old": listed(
         "old|old|old|elderly|elderly|aged|senior|{n}-year-old|{n} year old|{age}-year-old|"
-        "wrinkled|ancient|very old"
+        "wrinkled|ancient|very old|older|aging|ageing"
     ),
 }
 AGE_POSTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -191,7 +191,7 @@ SKIN: Final[Mapping[str, Forms]] = {
         has=(
             "dark skin|dark brown skin|deep brown skin|a dark complexion|black skin|"
             "a dark skin tone|ebony skin|very dark skin|dark-coloured skin|a deep complexion|"
-            "chocolate skin|rich dark skin|deep skin"
+            "chocolate skin|deep skin"
         ),
         be="dark-skinned|black-skinned",
         say=(
@@ -203,7 +203,7 @@ SKIN: Final[Mapping[str, Forms]] = {
 BODY: Final[Mapping[str, Forms]] = {
     "chubby": forms(
         adj="chubby|plump|fat|overweight|heavy-set|round-faced|stout|chunky|full-faced",
-        has="a chubby face|chubby cheeks|a round face|full cheeks|a plump face|a double chin",
+        has="a chubby face|chubby cheeks|a round face|full cheeks|a plump face",
         be="chubby|overweight|a bit plump",
         say="{He} {is} rather chubby|{His} face is round|{His} cheeks are full",
     ),

@@ -66,10 +66,10 @@ FRAME_COLOR: Final = listed("{color}-framed|{color}-rimmed|{color}")
 HAT: Final[Mapping[str, Forms]] = {
     "none": forms(
         adj="hatless|bareheaded|bare-headed",
-        wears="no hat|no hat|no headgear|nothing on {his} head|no cap",
-        has="no hat|no hat on|a bare head|no headwear|no cap",
+        wears="no hat|no hat|no headgear|nothing on {his} head|no hat at all",
+        has="no hat|no hat on|a bare head|no headwear",
         be="hatless|bareheaded|not wearing a hat",
-        post="without a hat|without hat|without headgear|without any hat|without a cap",
+        post="without a hat|without hat|without headgear|without any hat|without headwear",
         say="{He} {does} not wear a hat|{He} wear{s} no hat|{He} {has} no hat on|There is no hat",
     ),
     "fedora": forms(
@@ -77,7 +77,7 @@ HAT: Final[Mapping[str, Forms]] = {
         wears=(
             "a {h}fedora|a {h}fedora|a {h}fedora|a {h}fedora hat|a {h}hat|a {h}trilby|"
             "a {h}brimmed hat|a {h}felt hat|a {h}hat with a brim|a {h}trilby hat|a {h}panama hat|"
-            "a {h}gangster hat|an old-fashioned {h}hat"
+            "a {h}hat with a wide brim"
         ),
         has="a {h}fedora|a {h}fedora on {his} head|a {h}trilby|a {h}hat on|a {h}brimmed hat",
         post="in a {h}fedora|in a {h}hat|in a {h}trilby|under a {h}fedora",
@@ -155,21 +155,32 @@ HUES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 CLOTHES: Final = forms(
     wears=(
-        "a {color} top|{color} clothes|a {color} outfit|{color}|something {color}|{color} clothing"
+        "a {color} top|a {color} shirt|a {color} shirt|{color} clothes|a {color} outfit|{color}|"
+        "something {color}|{color} clothing|a {color} t-shirt|a {color} jumper|a {color} sweater|"
+        "a {color} blouse|a {color} jacket|a {color} pullover|a {color} dress"
     ),
-    be="dressed in {color}|wearing {color}|clad in {color}",
-    post="in {color}|dressed in {color}|in a {color} top",
-    say="{His} clothes are {color}|{He} wear{s} {color}|{His} top is {color}",
+    be="dressed in {color}|wearing {color}|clad in {color}|dressed all in {color}",
+    post="in {color}|dressed in {color}|in a {color} top|in a {color} shirt|in {color} clothes",
+    say=(
+        "{His} clothes are {color}|{He} wear{s} {color}|{His} top is {color}|"
+        "{His} shirt is {color}|{He} {is} in {color}"
+    ),
 )
 LIPSTICK: Final = forms(
-    wears="{color} lipstick|{color} lipstick|{color} lip colour",
-    has="{color} lips|{color} lipstick|painted {color} lips",
-    say="{His} lips are {color}|{He} wear{s} {color} lipstick|{His} lipstick is {color}",
+    wears="{color} lipstick|{color} lipstick|{color} lip colour|{color} lip gloss",
+    has="{color} lips|{color} lips|{color} lipstick|painted {color} lips|lips painted {color}",
+    say=(
+        "{His} lips are {color}|{He} wear{s} {color} lipstick|{His} lipstick is {color}|"
+        "{His} mouth is painted {color}"
+    ),
 )
 EYESHADOW: Final = forms(
     wears="{color} eyeshadow|{color} eye shadow|{color} eye make-up|{color} eye makeup",
-    has="{color} eyeshadow|{color} eyelids",
-    say="{His} eyelids are painted {color}|{He} wear{s} {color} eyeshadow",
+    has="{color} eyeshadow|{color} eyelids|{color} eyeshadow on {his} lids|eyelids painted {color}",
+    say=(
+        "{His} eyelids are painted {color}|{He} wear{s} {color} eyeshadow|"
+        "{His} eyeshadow is {color}|{His} eye make-up is {color}"
+    ),
 )
 LIP_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "red": listed("red|red|bright red"),
@@ -179,22 +190,57 @@ LIP_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "coral": listed("coral|coral"),
 }
 SHADOW_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "brown": listed("brown"),
+    "brown": listed("brown|bronze"),
     "blue": listed("blue"),
     "purple": listed("purple|violet"),
     "green": listed("green"),
-    "smoky": listed("smoky|dark"),
-    "pink": listed("pink"),
+    "smoky": listed("smoky|dark|smokey|black"),
+    "pink": listed("pink|rosy"),
 }
 EARRINGS: Final[Mapping[str, Forms]] = {
+    "none": forms(
+        wears="no earrings|no earrings at all|no jewellery",
+        has="no earrings|bare ears|no earrings on",
+        post="without earrings|without any earrings",
+        be="not wearing earrings|wearing no earrings",
+        say="{He} wear{s} no earrings|There are no earrings|{He} {does} not wear earrings",
+    ),
     "stud": forms(
-        wears="earrings|stud earrings|small earrings|ear studs|little earrings",
-        has="earrings|studs in {his} ears|stud earrings",
-        say="{He} wear{s} small earrings|There are studs in {his} ears",
+        wears=(
+            "earrings|earrings|an earring|stud earrings|small earrings|ear studs|little earrings|"
+            "studs|small studs|tiny earrings"
+        ),
+        has="earrings|studs in {his} ears|stud earrings|pierced ears|small earrings|ear studs",
+        say=(
+            "{He} wear{s} small earrings|There are studs in {his} ears|{He} {has} ear studs|"
+            "{He} wear{s} earrings"
+        ),
     ),
     "hoop": forms(
-        wears="earrings|hoop earrings|hoops in {his} ears|big earrings|hoops",
-        has="hoop earrings|earrings|hoops in {his} ears",
-        say="{He} wear{s} hoop earrings|Hoops hang from {his} ears",
+        wears=(
+            "earrings|earrings|an earring|hoop earrings|hoops in {his} ears|big earrings|hoops|"
+            "large earrings|ring earrings|big hoops|hoop earrings"
+        ),
+        has=(
+            "hoop earrings|earrings|hoops in {his} ears|pierced ears|large hoops|big earrings|"
+            "rings in {his} ears"
+        ),
+        say=(
+            "{He} wear{s} hoop earrings|Hoops hang from {his} ears|{He} {has} hoop earrings|"
+            "{He} wear{s} earrings"
+        ),
     ),
 }
+NO_LIPSTICK: Final = forms(
+    wears="no lipstick|no lipstick at all",
+    has="no lipstick|unpainted lips|natural lips|no lipstick on",
+    post="without lipstick|without any lipstick",
+    be="not wearing lipstick",
+    say="{He} wear{s} no lipstick|There is no lipstick|{His} lips are not painted",
+)
+NO_EYESHADOW: Final = forms(
+    wears="no eyeshadow|no eye shadow|no eye make-up",
+    has="no eyeshadow|unpainted eyelids",
+    post="without eyeshadow|without eye shadow|without eye make-up",
+    say="{He} wear{s} no eyeshadow|There is no eyeshadow",
+)

@@ -74,11 +74,7 @@ class Reader(nn.Module):
         self.embedding_dim = config.embedding_dim
         self.vocabulary = Vocabulary(config.words, config.aliases)
         self.text = TextTower(config.tower, len(self.vocabulary))
-        self.image = nn.Sequential(
-            nn.Linear(config.feature_dim, 2 * config.embedding_dim),
-            nn.ReLU(),
-            nn.Linear(2 * config.embedding_dim, config.embedding_dim),
-        )
+        self.image = nn.Linear(config.feature_dim, config.embedding_dim)
         self._judge = (judge,)  # in a tuple, so that it is not saved with the reader
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from recipes.faces.attributes import LABELS
+from recipes.faces.attributes import JUDGED
 from text2face.errors import CheckpointError
 from text2face.evaluation.judge import Judge
 
@@ -21,7 +21,7 @@ def load_judge(folder: Path) -> Judge:
         CheckpointError: It tells other attributes apart than the renders have.
     """
     judge = Judge.from_pretrained(folder)
-    if judge.labels != LABELS:
+    if judge.labels != JUDGED:
         raise CheckpointError(
             f"{folder}: expected a judge of the present attributes; train one with "
             "python -m recipes.train_judge"

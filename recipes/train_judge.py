@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from recipes.faces.attributes import LABELS
+from recipes.faces.attributes import JUDGED
 from text2face.evaluation.judge import Judge, JudgeConfig
 from text2face.precision import autocast
 
@@ -31,12 +31,12 @@ MASKED = -1  # the label of an attribute that cannot be seen
 
 
 def read_labels(folder: Path) -> NDArray[np.int64]:
-    """Read `records.jsonl` → class numbers [N, len(LABELS)], `MASKED` where hidden."""
+    """Read `records.jsonl` → class numbers [N, len(JUDGED)], `MASKED` where hidden."""
     with (folder / "records.jsonl").open(encoding="utf-8") as lines:
         records: list[Mapping[str, str | None]] = [json.loads(line) for line in lines]
-    numbers = {name: {label: i for i, label in enumerate(LABELS[name])} for name in LABELS}
+    numbers = {name: {label: i for i, label in enumerate(JUDGED[name])} for name in JUDGED}
     rows = [
-        [MASKED if (value := record[name]) is None else numbers[name][value] for name in LABELS]
+        [MASKED if (value := record[name]) is None else numbers[name][value] for name in JUDGED]
         for record in records
     ]
     return np.array(rows, dtype=np.int64)
@@ -66,7 +66,7 @@ def augment(
     for start in (0, quarter):
         group = images[start : start + quarter]
         if group.shape[0]:
-            images[start : start + quarter] = _blur(group, random.uniform(0.4, 1.6) * size / 128)
+            images[start : start + quarter] = _blur(group, random.uniform(0.3, 1.2) * size / 128)
     light = torch.from_numpy(random.uniform(0.93, 1.07, (count, 1, 1, 1)).astype(np.float32))
     shade = torch.from_numpy(random.uniform(-0.04, 0.04, (count, 3, 1, 1)).astype(np.float32))
     images.mul_(light).add_(shade)
@@ -84,20 +84,43 @@ def _blur(images: Tensor, sigma: float) -> Tensor:
     return F.conv2d(F.conv2d(padded, taps, groups=3), taps.transpose(2, 3), groups=3)
 
 
-def judge_loss(logits: Mapping[str, Tensor], labels: Tensor) -> Tensor:
+def class_weights(labels: NDArray[np.int64]) -> list[Tensor]:
+    """How much each class counts, per attribute: 1/√frequency, 1 on average over the faces.
+
+    Args:
+        labels: Class numbers [N, len(JUDGED)], `MASKED` where hidden.
+    """
+    out = []
+    for column, classes in zip(labels.T, JUDGED.values(), strict=True):
+        counts = np.bincount(column[column != MASKED], minlength=len(classes))
+        weights = 1 / np.sqrt(counts.clip(1))
+        mean = (weights * counts).sum() / max(counts.sum(), 1)
+        out.append(torch.tensor(weights / mean if mean else weights, dtype=torch.float32))
+    return out
+
+
+def judge_loss(
+    logits: Mapping[str, Tensor], labels: Tensor, weights: Sequence[Tensor] | None = None
+) -> Tensor:
     """The mean over attributes of the cross-entropy over the pictures that show the attribute.
 
     Args:
         logits: [N, classes] per attribute.
-        labels: Class numbers [N, len(LABELS)], `MASKED` where hidden.
+        labels: Class numbers [N, len(JUDGED)], `MASKED` where hidden.
+        weights: How much each class counts, per attribute; None = all alike.
     """
     total = torch.zeros(())
-    for truth, name in zip(labels.unbind(1), LABELS, strict=True):
+    for column, (truth, name) in enumerate(zip(labels.unbind(1), JUDGED, strict=True)):
         loss = F.cross_entropy(
-            logits[name].float(), truth, ignore_index=MASKED, label_smoothing=0.02, reduction="sum"
+            logits[name].float(),
+            truth,
+            weights[column] if weights is not None else None,
+            ignore_index=MASKED,
+            label_smoothing=0.02,
+            reduction="sum",
         )
         total = total + loss / (truth != MASKED).sum().clamp(min=1)
-    return total / len(LABELS)
+    return total / len(JUDGED)
 
 
 @torch.inference_mode()
@@ -105,17 +128,17 @@ def accuracy(
     judge: Judge, pictures: NDArray[np.uint8], labels: NDArray[np.int64], batch_size: int = 250
 ) -> dict[str, float]:
     """The share of visible attributes that the judge reads correctly, per attribute."""
-    right = np.zeros(len(LABELS))
-    seen = np.zeros(len(LABELS))
+    right = np.zeros(len(JUDGED))
+    seen = np.zeros(len(JUDGED))
     for start in range(0, len(pictures), batch_size):
         logits = judge(to_tensor(np.asarray(pictures[start : start + batch_size])))
         truth = labels[start : start + batch_size]
-        guess = np.stack([logits[name].argmax(1).numpy() for name in LABELS], axis=1)
+        guess = np.stack([logits[name].argmax(1).numpy() for name in JUDGED], axis=1)
         right += ((guess == truth) & (truth != MASKED)).sum(axis=0)
         seen += (truth != MASKED).sum(axis=0)
     return {
         name: float(r / s) if s else math.nan
-        for name, r, s in zip(LABELS, right, seen, strict=True)
+        for name, r, s in zip(JUDGED, right, seen, strict=True)
     }
 
 
@@ -142,9 +165,10 @@ def train(
     """Train a judge for `steps` steps, or else for about `minutes` minutes."""
     torch.manual_seed(seed)
     random = np.random.RandomState(seed)
-    judge = Judge(config or JudgeConfig(LABELS))
+    judge = Judge(config or JudgeConfig(JUDGED))
     judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     batch_size = min(batch_size, len(pictures))
+    weights = class_weights(labels)
     optimiser = torch.optim.AdamW(judge.parameters(), lr=learning_rate, weight_decay=0.02)
     began, recent = time.monotonic(), 0.0
     for step, rows in enumerate(_batches(len(pictures), batch_size, random)):
@@ -157,7 +181,7 @@ def train(
         images = augment(np.asarray(pictures[rows]), random)
         with autocast("cpu"):
             logits = judge(images)
-        loss = judge_loss(logits, torch.from_numpy(labels[rows]))
+        loss = judge_loss(logits, torch.from_numpy(labels[rows]), weights)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -194,7 +218,7 @@ def main(
     judge = train(
         pictures,
         read_labels(train_folder)[: len(pictures)],
-        config=JudgeConfig(LABELS, resolution=pictures.shape[1]),
+        config=JudgeConfig(JUDGED, resolution=pictures.shape[1]),
         minutes=minutes,
         batch_size=batch_size,
         learning_rate=learning_rate,

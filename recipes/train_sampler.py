@@ -15,10 +15,12 @@ from typing import Any
 
 import click
 import numpy as np
+import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from recipes.faces.captions import caption
+from recipes.generator.known import Known
 from recipes.train_judge import to_tensor
 from text2face.cli.training import parse_changes, show_training
 from text2face.encoders.base import TextImageEncoder
@@ -55,6 +57,28 @@ def embed_pictures(encoder: TextImageEncoder, pictures: Path, count: int) -> Ten
     stored = np.load(pictures, mmap_mode="r")[:count]
     starts = tqdm(range(0, len(stored), _PICTURES), desc="bank", unit="batch")
     return embed_images(encoder, (to_tensor(stored[i : i + _PICTURES]) for i in starts))
+
+
+@torch.no_grad()
+def pair_renders(
+    generator: Any, encoder: TextImageEncoder, known: Path, data: Path, count: int
+) -> Pairs:
+    """Renders as pairs: the latent that belongs to each one's parameters, and its embedding.
+
+    Rare values come as often as in the renders, and no image has to be drawn.
+
+    Args:
+        generator: Whose latents they are.
+        encoder: Embeds the renders.
+        known: A file of `recipes.generator.known`.
+        data: A folder of renders.
+        count: How many at most.
+    """
+    rows = torch.from_numpy(np.load(data / "parameters.npy")[:count].astype(np.float32))
+    latents_of = Known.from_file(known)
+    latents = torch.cat([latents_of(part) for part in torch.split(rows, 1000)]).half()
+    embeddings = embed_pictures(encoder, data / "images.npy", len(rows)).half()
+    return Pairs(latents, embeddings, num_ws=generator.num_ws)
 
 
 def read_texts(prompts: Path | None, records: Path, seed: int = 0) -> list[str]:
@@ -107,6 +131,11 @@ def train_with_progress(
     show_default=True,
     help="For the bank.",
 )
+@click.option(
+    "--known",
+    type=Path,
+    help="Take renders as pairs, with the latents of their parameters (recipes.generator.known).",
+)
 @click.option("--count", type=click.IntRange(1), default=16_384, show_default=True, help="Pairs.")
 @click.option("--pair-batch", type=click.IntRange(1), default=32, show_default=True)
 @click.option("--bank", "bank_size", type=click.IntRange(0), default=16_384, show_default=True)
@@ -125,6 +154,7 @@ def main(
     prompts: Path | None,
     records: Path,
     pictures: Path,
+    known: Path | None,
     count: int,
     pair_batch: int,
     bank_size: int,
@@ -136,7 +166,10 @@ def main(
     generator = load_component("generator", generator_folder)
     encoder = load_component("encoder", encoder_folder)
     texts = read_texts(prompts, records)
-    pairs = collect_pairs(generator, encoder, work / "pairs", count, config.seed, pair_batch)
+    if known is not None:
+        pairs = pair_renders(generator, encoder, known, pictures.parent, count)
+    else:
+        pairs = collect_pairs(generator, encoder, work / "pairs", count, config.seed, pair_batch)
     sampler = train_with_progress(config, generator, encoder, pairs, work / name)
     if bank_size:
         seen = Pairs(None, embed_pictures(encoder, pictures, bank_size))

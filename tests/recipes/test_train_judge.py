@@ -4,14 +4,16 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
-from recipes.faces.attributes import LABELS
+from recipes.faces.attributes import JUDGED
 from recipes.train_judge import (
     MASKED,
     accuracy,
     augment,
+    class_weights,
     judge_loss,
     read_labels,
     to_tensor,
@@ -19,15 +21,15 @@ from recipes.train_judge import (
 )
 from text2face.evaluation.judge import Judge, JudgeConfig
 
-TINY = JudgeConfig(LABELS, resolution=32, width=8, feature_dim=16)
+TINY = JudgeConfig(JUDGED, resolution=32, width=8, feature_dim=16)
 
 
 def make_faces(count: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Pictures whose upper half shows the gender and whose lower half the smile."""
     random = np.random.RandomState(seed)
-    labels = np.stack([random.randint(len(classes), size=count) for classes in LABELS.values()], 1)
+    labels = np.stack([random.randint(len(classes), size=count) for classes in JUDGED.values()], 1)
     pictures = random.randint(0, 40, (count, 32, 32, 3)).astype(np.uint8)
-    names = list(LABELS)
+    names = list(JUDGED)
     pictures[:, :16] += (200 * labels[:, names.index("gender")])[:, None, None, None].astype("u1")
     pictures[:, 16:] += (200 * labels[:, names.index("smile")])[:, None, None, None].astype("u1")
     return pictures, labels
@@ -36,11 +38,11 @@ def make_faces(count: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np
 def test_it_learns_what_can_be_seen(tmp_path: Path) -> None:
     pictures, labels = make_faces(256)
     labels[::3, 0] = MASKED
-    judge = train(pictures, labels, config=TINY, steps=80, batch_size=64)
+    judge = train(pictures, labels, config=TINY, steps=120, batch_size=64)
     judge.save_pretrained(tmp_path)
     loaded = Judge.from_pretrained(tmp_path)
     scores = accuracy(loaded, *make_faces(128, seed=1))
-    assert set(scores) == set(LABELS)
+    assert set(scores) == set(JUDGED)
     assert scores["gender"] > 0.95
     assert scores["smile"] > 0.95
     assert scores["background"] < 0.4
@@ -48,8 +50,8 @@ def test_it_learns_what_can_be_seen(tmp_path: Path) -> None:
 
 
 def test_hidden_attributes_cost_nothing() -> None:
-    labels = torch.full((4, len(LABELS)), MASKED)
-    logits = {name: torch.randn(4, len(LABELS[name]), requires_grad=True) for name in LABELS}
+    labels = torch.full((4, len(JUDGED)), MASKED)
+    logits = {name: torch.randn(4, len(JUDGED[name]), requires_grad=True) for name in JUDGED}
     assert judge_loss(logits, labels).item() == 0
     labels[0, 0] = 1
     judge_loss(logits, labels).backward()  # type: ignore[no-untyped-call]
@@ -57,6 +59,15 @@ def test_hidden_attributes_cost_nothing() -> None:
     assert gradient is not None
     assert gradient[0].abs().sum() > 0
     assert gradient[1:].abs().sum() == 0
+
+
+def test_rare_classes_count_more() -> None:
+    labels = np.zeros((100, len(JUDGED)), np.int64)
+    labels[:10] = 1
+    labels[0] = MASKED
+    for weights in class_weights(labels):
+        assert weights[1] / weights[0] == pytest.approx((90 / 9) ** 0.5)
+        assert (90 * weights[0] + 9 * weights[1]) / 99 == pytest.approx(1)
 
 
 def test_augmented_pictures_keep_their_content() -> None:
@@ -72,8 +83,8 @@ def test_augmented_pictures_keep_their_content() -> None:
 
 
 def test_labels_are_read_in_the_order_of_the_vocabulary(tmp_path: Path) -> None:
-    record: dict[str, str | None] = {name: classes[-1] for name, classes in LABELS.items()}
+    record: dict[str, str | None] = {name: classes[-1] for name, classes in JUDGED.items()}
     record["hair_color"] = None
     (tmp_path / "records.jsonl").write_text(json.dumps(record) + "\n")
-    expected = [MASKED if name == "hair_color" else len(LABELS[name]) - 1 for name in LABELS]
+    expected = [MASKED if name == "hair_color" else len(JUDGED[name]) - 1 for name in JUDGED]
     assert read_labels(tmp_path).tolist() == [expected]

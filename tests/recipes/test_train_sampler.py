@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from benchmarks import faces
 from benchmarks import samplers as comparison
 from recipes import train_sampler
-from recipes.faces.attributes import DETAILS, LABELS
+from recipes.faces.attributes import DETAILS, JUDGED
 from tests import tiny
 from text2face.evaluation.judge import Judge, JudgeConfig
 from text2face.samplers.cvae import CVAESampler
@@ -31,8 +31,10 @@ def data(tmp_path: Path) -> Path:
     random = np.random.RandomState(0)
     records = []
     for _ in range(60):
-        drawn = {name: classes[random.randint(len(classes))] for name, classes in LABELS.items()}
-        records.append({**dict.fromkeys(DETAILS), **drawn, "hair_style": "long"})
+        drawn = {name: classes[random.randint(len(classes))] for name, classes in JUDGED.items()}
+        records.append(
+            {**dict.fromkeys(DETAILS), **drawn, "hair_style": "long", "hair_cut": "long straight"}
+        )
     (folder / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     np.save(folder / "images.npy", random.randint(0, 255, (60, 32, 32, 3)).astype(np.uint8))
     return folder
@@ -65,7 +67,7 @@ def test_variants_are_compared(model: Path, data: Path, monkeypatch: pytest.Monk
     prompts = [{"prompt": "old man with a hat", "labels": {"gender": "male", "age": "old"}}]
     (data / "prompts.json").write_text(json.dumps(prompts))
     monkeypatch.setattr(faces, "EVERYDAY", data / "prompts.json")
-    judge = Judge(JudgeConfig(LABELS, resolution=32, width=8, feature_dim=16))
+    judge = Judge(JudgeConfig(JUDGED, resolution=32, width=8, feature_dim=16))
     judge.save_pretrained(data / "judge")
     arguments = ["--model", model, "--judge", data / "judge", "--train", data, "--test", data]
     arguments += ["--work", data / "work", "--variants", "plain", "--conditions", "text,shift+pull"]

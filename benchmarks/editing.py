@@ -25,17 +25,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.measures import NAMES, Record, Renders, as_rows
-from recipes.faces.attributes import LABELS
-from recipes.faces.captions import caption
+from benchmarks.measures import NAMES, Record, Renders, as_rows, labels_of_caption
+from recipes.faces.attributes import JUDGED
+from recipes.faces.captions import BELONGS_TO, caption, sayable
 from recipes.measures import load_judge
 from text2face import TextToFace
 from text2face.editing.operations import change_of, refine
 from text2face.evaluation.judge import Judge, read
+from text2face.evaluation.tasks import accepted
 from text2face.faces import to_pil
 
 IDENTITY: Final = Path(__file__).parent / "identity"
 TARGETS: Final[Mapping[str, float]] = {"named": 0.9, "kept": 0.9, "identity": 0.8}
+_TWINS: Final = {
+    "hair_color": "hair_shade", "hair_shade": "hair_color", "hair_style": "hair_cut",
+    "hair_cut": "hair_style", "smile": "expression", "expression": "smile",
+    "facial_hair": "beard_length", "beard_length": "facial_hair",
+}  # fmt: skip
 COVERING: Final = ("fedora", "beanie", "cap")  # hats that hide hair, as in `recipes.faces.record`
 
 
@@ -45,41 +51,64 @@ class Edit:
 
     words: str
     attribute: int
-    wanted: int
+    wanted: tuple[int, ...]
+    """The classes that would do."""
+    named: tuple[int, ...] = ()
+    """All attributes that the words name, which are not counted among what stays."""
 
 
 def visible(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which attributes can be seen in faces of labels [N, len(LABELS)]: no hair under a hat."""
+    """Which attributes can be seen in faces of labels [N, len(JUDGED)]: no hair under a hat."""
     seen = np.ones_like(labels, dtype=bool)
-    hats = [LABELS["hat"].index(hat) for hat in COVERING]
+    hats = [JUDGED["hat"].index(hat) for hat in COVERING]
     covered = np.isin(labels[:, NAMES.index("hat")], hats)
-    bald = labels[:, NAMES.index("hair_style")] == LABELS["hair_style"].index("bald")
-    seen[covered, NAMES.index("hair_style")] = False
-    seen[covered | bald, NAMES.index("hair_color")] = False
-    male = labels[:, NAMES.index("gender")] == LABELS["gender"].index("male")
-    child = labels[:, NAMES.index("age")] == LABELS["age"].index("child")
-    seen[~male | child, NAMES.index("facial_hair")] = False
+    bald = labels[:, NAMES.index("hair_style")] == JUDGED["hair_style"].index("bald")
+    for name in ("hair_style", "hair_cut", "bangs"):
+        seen[covered, NAMES.index(name)] = False
+    for name in ("hair_color", "hair_shade"):
+        seen[covered | bald, NAMES.index(name)] = False
+    male = labels[:, NAMES.index("gender")] == JUDGED["gender"].index("male")
+    child = labels[:, NAMES.index("age")] == JUDGED["age"].index("child")
+    for name in ("facial_hair", "beard_length"):
+        seen[~male | child, NAMES.index(name)] = False
+    shades = labels[:, NAMES.index("glasses")] == JUDGED["glasses"].index("sunglasses")
+    for name in ("eye_color", "eyeshadow"):
+        seen[shades, NAMES.index(name)] = False
+    for name, owner in (("hat_color", "hat"), ("frame_shape", "glasses")):
+        bare = labels[:, NAMES.index(owner)] == 0
+        seen[bare, NAMES.index(name)] = False
+    seen[:, NAMES.index("frame_color")] = seen[:, NAMES.index("frame_shape")]
     return seen
 
 
 def choose_edits(
     labels: NDArray[np.int64], records: Sequence[Record], rng: np.random.Generator
 ) -> list[Edit]:
-    """For each face of labels [N, len(LABELS)], an attribute that it could show and does not."""
+    """For each face of labels [N, len(JUDGED)], an attribute that it could show and does not."""
     edits: list[Edit] = []
     for row, seen in zip(labels, visible(labels), strict=True):
         while True:
             attribute = int(rng.integers(len(NAMES)))
             name = NAMES[attribute]
-            wanted = int(rng.integers(len(LABELS[name])))
-            label = LABELS[name][wanted]
+            wanted = int(rng.integers(len(JUDGED[name])))
+            label = JUDGED[name][wanted]
             if row[attribute] == wanted or not seen[attribute]:
                 continue
-            fitting = [record for record in records if record[name] == label]
-            made = caption(fitting[rng.integers(len(fitting))], rng, attributes=[name])
-            if set(made.labels) == {name}:
-                edits.append(Edit(made.text, attribute, wanted))
-                break
+            fitting = [one for one in records if one[name] == label and sayable(one, name)]
+            if not fitting:
+                continue
+            record = fitting[rng.integers(len(fitting))]
+            made = caption(record, rng, attributes=[name, BELONGS_TO.get(name, name)])
+            claimed = labels_of_caption(made)
+            if name not in claimed or ("hat" in claimed and name not in ("hat", "hat_color")):
+                continue
+            classes = tuple(JUDGED[name].index(one) for one in accepted(claimed[name]))
+            if row[attribute] in classes:
+                continue
+            others = {*claimed, *(_TWINS.get(one, one) for one in claimed)}
+            told = tuple(NAMES.index(one) for one in others)
+            edits.append(Edit(made.text, attribute, classes, told))
+            break
     return edits
 
 
@@ -89,9 +118,13 @@ def compare(
     """How often what was named appears, and how much of the rest stays."""
     rows = np.arange(len(edits))
     attributes = np.array([edit.attribute for edit in edits])
-    named = after[rows, attributes] == np.array([edit.wanted for edit in edits])
+    named = np.array(
+        [after[row, edit.attribute] in edit.wanted for row, edit in zip(rows, edits, strict=True)]
+    )
     counted = visible(before) & visible(after)
     counted[rows, attributes] = False
+    for row, edit in zip(rows, edits, strict=True):
+        counted[row, list(edit.named)] = False
     same = before == after
     return {
         "named": float(named.mean()),
@@ -115,7 +148,7 @@ def decode(pipe: TextToFace, latents: Tensor, batch_size: int = 16) -> Tensor:
 
 
 def labels_of(judge: Judge, images: Tensor) -> NDArray[np.int64]:
-    """What the judge reads in images [N, 3, H, W]: class numbers [N, len(LABELS)]."""
+    """What the judge reads in images [N, 3, H, W]: class numbers [N, len(JUDGED)]."""
     return as_rows(read(judge, torch.split(images, 50)))
 
 

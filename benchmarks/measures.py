@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recipes.faces.attributes import LABELS
-from recipes.faces.captions import caption
+from recipes.faces.attributes import JUDGED
+from recipes.faces.captions import BELONGS_TO, Caption, caption, sayable
 from recipes.train_judge import read_labels, to_tensor
 from text2face.evaluation.judge import Reading
 from text2face.evaluation.tasks import Task
 
 Record = Mapping[str, str | None]
-NAMES = tuple(LABELS)
+NAMES = tuple(JUDGED)
 ABSENT = frozenset({"none", "no"})
 
 
@@ -54,31 +54,46 @@ def as_rows(reading: Reading) -> NDArray[np.int64]:
     return np.stack([reading.classes[name] for name in NAMES], axis=1)
 
 
+def labels_of_caption(said: Caption) -> dict[str, str | tuple[str, ...]]:
+    """What a caption claims of judged attributes: the class that it names, or all that would do.
+
+    A claim that leaves out less than half of the classes, as a denial does, is kept too, but that
+    grown-ups are no children.
+    """
+    labels: dict[str, str | tuple[str, ...]] = {}
+    for name, values in said.claims.items():
+        if name in JUDGED and not (name == "age" and len(values) == 3):
+            classes = tuple(value for value in JUDGED[name] if value in values)
+            labels[name] = classes[0] if len(classes) == 1 else classes
+    return labels
+
+
 def grammar_tasks(
     records: Sequence[Record], count: int, named: int, rng: np.random.Generator
 ) -> list[Task]:
     """Prompts of the grammar that name exactly `named` judged attributes of a held-out face.
 
-    That something is absent is named a quarter as often as anything else.
+    All attributes are as likely. That something is absent is named a quarter as often as anything
+    else.
     """
     tasks: list[Task] = []
     while len(tasks) < count:
         record = records[int(rng.integers(len(records)))]
-        sayable = [
+        able = [
             name
             for name in NAMES
-            if record[name] is not None and (record[name] not in ABSENT or rng.random() < 0.25)
+            if sayable(record, name) and (record[name] not in ABSENT or rng.random() < 0.25)
         ]
-        if len(sayable) < named:
-            continue
-        chosen = [sayable[i] for i in rng.permutation(len(sayable))[:named]]
-        made = caption(record, rng, attributes=chosen)
-        if len(made.labels) == named:
-            tasks.append(Task(made.text, made.labels, f"{named} named"))
+        chosen = [able[i] for i in rng.permutation(len(able))[:named]]
+        chosen += [BELONGS_TO[name] for name in chosen if name in BELONGS_TO]
+        said = caption(record, rng, attributes=dict.fromkeys(chosen))
+        labels = labels_of_caption(said)
+        if len(labels) == named:
+            tasks.append(Task(said.text, labels, f"{named} named"))
     return tasks
 
 
 def caption_tasks(records: Sequence[Record], count: int, rng: np.random.Generator) -> list[Task]:
     """Captions as the encoder is trained on them, one for each record."""
     made = [caption(records[i % len(records)], rng) for i in range(count)]
-    return [Task(one.text, one.labels) for one in made]
+    return [Task(one.text, labels_of_caption(one)) for one in made]

@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from benchmarks.faces import EVERYDAY, Bench, Sizes, measure_diversity
 from benchmarks.measures import Renders, caption_tasks
-from recipes.faces.attributes import LABELS
+from recipes.faces.attributes import JUDGED
 from recipes.measures import load_judge
 from text2face import TextToFace
 from text2face.evaluation import baselines
@@ -156,7 +156,7 @@ class Arena:
     def tasks(self) -> dict[str, list[Task]]:
         """The prompts by group."""
         groups = {f"{named} named": self.bench.tasks(named) for named in LEVELS}
-        return {**groups, "everyday": read_tasks(EVERYDAY, LABELS)}
+        return {**groups, "everyday": read_tasks(EVERYDAY, JUDGED)}
 
     def trained(self, name: str) -> tuple[TextToFace, dict[str, float]]:
         """A pipeline with a sampler that is trained here, and what that cost."""
@@ -269,7 +269,7 @@ def measure(arena: Arena, name: str, real: Any, say: Callable[[str], None]) -> d
             continue
         some = tasks[: plan.searched] if slow else tasks
         wanted = embed(pipe.encoder, [task.text for task in some])
-        met = count_right(some, read(bench.judge, bench.draw(wanted)), LABELS)
+        met = count_right(some, read(bench.judge, bench.draw(wanted)), JUDGED)
         out[group] = share_right(met)
         out.setdefault("prompts", {})[group] = len(some)
         say(f"{name}: {group} {out[group]:.1%}")

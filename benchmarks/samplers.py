@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.faces import Bench, Sizes, measure_diversity, measure_everyday
 from benchmarks.measures import Renders, caption_tasks
-from recipes.faces.attributes import LABELS
+from recipes.faces.attributes import JUDGED
 from recipes.measures import load_judge
 from recipes.train_sampler import collect_pairs, read_texts, train_with_progress
 from text2face import TextToFace
@@ -69,7 +69,7 @@ def compare(bench: Bench, conditions: list[str], shortlists: list[int], label: s
         for named in (1, 3, 5):
             asked = tried.tasks(named)
             reading = read(bench.judge, tried.made(asked))
-            shares.append(share_right(count_right(asked, reading, LABELS)))
+            shares.append(share_right(count_right(asked, reading, JUDGED)))
         shares.append(measure_everyday(tried, lambda line: None)["accuracy, everyday words"])
         ratio = frechet_distance(real, read(bench.judge, tried.made(tasks)).features) / chance
         spread = measure_diversity(tried, lambda line: None)["diversity of what is not named"]

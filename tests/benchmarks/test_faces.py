@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmarks import faces
 from benchmarks.faces import Bench, Sizes, markdown
 from benchmarks.measures import Record, Renders, grammar_tasks
-from recipes.faces.attributes import DETAILS, LABELS
+from recipes.faces.attributes import DETAILS, JUDGED
 from recipes.measures import load_judge
 from tests.tiny import make_pipe
 from text2face.errors import CheckpointError
@@ -22,8 +22,9 @@ SIZES = Sizes(prompts=3, frechet=12, diverse_prompts=2, diverse_images=4, bank=8
 
 
 def make_record(random: np.random.RandomState) -> Record:
-    drawn = {name: classes[random.randint(len(classes))] for name, classes in LABELS.items()}
-    return {**dict.fromkeys(DETAILS), **drawn, "hair_style": "long"}
+    drawn = {name: classes[random.randint(len(classes))] for name, classes in JUDGED.items()}
+    drawn |= {"hair_style": "long", "hair_cut": "long straight"}
+    return {**dict.fromkeys(DETAILS), **drawn}
 
 
 class ColourJudge(Judge):
@@ -35,8 +36,8 @@ class ColourJudge(Judge):
     def classify(self, features: Tensor) -> dict[str, Tensor]:
         random = torch.Generator().manual_seed(0)
         return {
-            name: (300 * features @ torch.randn(12, len(LABELS[name]), generator=random)).sin()
-            for name in LABELS
+            name: (300 * features @ torch.randn(12, len(JUDGED[name]), generator=random)).sin()
+            for name in JUDGED
         }
 
 
@@ -56,7 +57,7 @@ def renders(tmp_path_factory: pytest.TempPathFactory) -> Renders:
 
 @pytest.fixture(scope="module")
 def bench(renders: Renders, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    judge = ColourJudge(JudgeConfig(LABELS, resolution=32, width=8, feature_dim=12)).eval()
+    judge = ColourJudge(JudgeConfig(JUDGED, resolution=32, width=8, feature_dim=12)).eval()
     train = make_renders(tmp_path_factory.mktemp("train"), seed=1)
     return Bench(make_pipe(), judge, train, renders, SIZES)
 

@@ -12,7 +12,7 @@ from benchmarks import faces, figures, rivals
 from benchmarks.faces import Bench, Sizes
 from benchmarks.measures import Renders
 from benchmarks.rivals import Arena, Plan
-from recipes.faces.attributes import DETAILS, LABELS
+from recipes.faces.attributes import DETAILS, JUDGED
 from tests import tiny
 from text2face.evaluation import baselines
 from text2face.evaluation.judge import Judge, JudgeConfig
@@ -25,7 +25,7 @@ class SameJudge(Judge):
 
     def classify(self, features: Tensor) -> dict[str, Tensor]:
         zeros = features.new_zeros(len(features), 1)
-        return {name: (zeros - torch.arange(len(LABELS[name]))).float() for name in LABELS}
+        return {name: (zeros - torch.arange(len(JUDGED[name]))).float() for name in JUDGED}
 
 
 @pytest.fixture
@@ -33,8 +33,16 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
     random = np.random.RandomState(0)
     records = []
     for _ in range(40):
-        drawn = {name: classes[random.randint(len(classes))] for name, classes in LABELS.items()}
-        records.append({**dict.fromkeys(DETAILS), **drawn, "hair_style": "long", "age": "old"})
+        drawn = {name: classes[random.randint(len(classes))] for name, classes in JUDGED.items()}
+        records.append(
+            {
+                **dict.fromkeys(DETAILS),
+                **drawn,
+                "hair_style": "long",
+                "age": "old",
+                "hair_cut": "long straight",
+            }
+        )
     (tmp_path / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
     np.save(tmp_path / "images.npy", random.randint(0, 256, (40, 32, 32, 3)).astype(np.uint8))
     prompts = [{"prompt": "old man with a hat", "labels": {"gender": "male", "age": "old"}}]
@@ -45,7 +53,7 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
     monkeypatch.setattr(
         baselines, "optimise", lambda pipe, e, batch_size: optimise(pipe, e, steps=2)
     )
-    judge = SameJudge(JudgeConfig(LABELS, resolution=32, width=4, feature_dim=8)).eval()
+    judge = SameJudge(JudgeConfig(JUDGED, resolution=32, width=4, feature_dim=8)).eval()
     renders = Renders.read(tmp_path)
     pipe = tiny.make_pipe()
     bench = Bench(pipe, judge, renders, renders, Sizes(3, 12, 1, 2))

@@ -54,7 +54,7 @@ def test_prompts_from_files(tmp_path: Path) -> None:
         ("a.txt", "\n", "no prompt in"),
         ("a.txt", "# only a comment\n", "no prompt in"),
         ("a.json", '[{"prompt": 3}]', "holds no prompts"),
-        ("a.json", '[{"prompt": "x", "labels": {"gender": ["male"]}}]', "holds no prompts"),
+        ("a.json", '[{"prompt": "x", "labels": {"gender": [["male"]]}}]', "holds no prompts"),
         ("a.json", '[{"prompt": "x", "labels": 3}]', "holds no prompts"),
         ("a.json", '[{"prompt": "x", "group": []}]', "holds no prompts"),
     ],

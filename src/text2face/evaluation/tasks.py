@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from text2face.errors import ArgumentError
 from text2face.evaluation.judge import Reading
 from text2face.storage.texts import read_prompts, read_text
 
-__all__ = ["Labels", "Task", "count_right", "matching", "read_tasks", "share_right"]
+__all__ = ["Labels", "Task", "accepted", "count_right", "matching", "read_tasks", "share_right"]
 
 Labels = Mapping[str, tuple[str, ...]]
 """The classes of each attribute."""
@@ -25,8 +26,9 @@ class Task:
     """A prompt and what a face made from it should show."""
 
     text: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-    """The class of each attribute that the prompt names; empty if nobody knows."""
+    labels: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """The class of each attribute that the prompt names, or several that are all right ("blue eyes"
+    may be light or dark blue); empty if nobody knows."""
     group: str = ""
     """Tasks of one group are counted together."""
 
@@ -49,12 +51,13 @@ def read_tasks(path: Path, labels: Labels | None = None) -> list[Task]:
     content = read_text(path, "prompts as JSON", f"the prompts in {path}")
     try:
         tasks = [
-            Task(entry["prompt"], entry.get("labels", {}), entry.get("group", group))
+            Task(entry["prompt"], _tuples(entry.get("labels", {})), entry.get("group", group))
             for entry in json.loads(content)
         ]
         if not all(isinstance(t.text, str) and isinstance(t.group, str) for t in tasks):
             raise TypeError
-        if not all(isinstance(s, str) for t in tasks for s in (*t.labels, *t.labels.values())):
+        named = [(name, accepted(label)) for task in tasks for name, label in task.labels.items()]
+        if not all(isinstance(one, str) for name, label in named for one in (name, *label)):
             raise TypeError
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise ArgumentError(
@@ -65,12 +68,24 @@ def read_tasks(path: Path, labels: Labels | None = None) -> list[Task]:
         raise ArgumentError(f"no prompt in {path}; expected at least one")
     for task in tasks:
         for name, label in task.labels.items():
-            if labels is not None and label not in labels.get(name, ()):
+            if labels is not None and not set(accepted(label)) <= set(labels.get(name, ())):
                 raise ArgumentError(
                     f"{path}: {task.text!r} has the unknown label {name}: {label!r}; expected one "
                     f"of {', '.join(labels.get(name, labels))}"
                 )
     return tasks
+
+
+def _tuples(labels: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists as tuples, since JSON has none."""
+    return {
+        name: tuple(label) if isinstance(label, list) else label for name, label in labels.items()
+    }
+
+
+def accepted(label: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The classes that are right where a task says so."""
+    return (label,) if isinstance(label, str) else label
 
 
 def count_right(
@@ -80,7 +95,7 @@ def count_right(
     met: dict[str, list[bool]] = {name: [] for name in labels}
     for row, task in enumerate(tasks):
         for name, label in task.labels.items():
-            met[name].append(labels[name][reading.classes[name][row]] == label)
+            met[name].append(labels[name][reading.classes[name][row]] in accepted(label))
     return {name: np.array(values, dtype=bool) for name, values in met.items()}
 
 
@@ -91,10 +106,13 @@ def share_right(met: Mapping[str, NDArray[np.bool_]]) -> float:
 
 
 def matching(
-    classes: Mapping[str, NDArray[np.int64]], wanted: Mapping[str, str], labels: Labels
+    classes: Mapping[str, NDArray[np.int64]],
+    wanted: Mapping[str, str | tuple[str, ...]],
+    labels: Labels,
 ) -> NDArray[np.int64]:
     """The rows of class numbers [N] per attribute that show all that is wanted."""
     fits = np.ones(len(next(iter(classes.values()))), dtype=bool)
     for name, label in wanted.items():
-        fits &= classes[name] == labels[name].index(label)
+        right = [labels[name].index(one) for one in accepted(label)]
+        fits &= np.isin(classes[name], right)
     return np.flatnonzero(fits)

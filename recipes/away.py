@@ -1,6 +1,6 @@
 """Render and train on another machine, in stages that resume.
 
-    python -m recipes.away pack away.tar         # here: code, assets and weights, under 60 MiB
+    python -m recipes.away pack away.tar --grown runs/grown    # here: all it needs, under 60 MiB
     tar xf away.tar && python -m recipes.away run --minutes 25 --device cuda    # there, in a folder
     python -m recipes.away run ...               # once more, until it says that all is done
 
@@ -60,14 +60,19 @@ def main() -> None:
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder of the assets.")
 @click.option(
     "--grown",
+    required=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of recipes.generator.grow: go on from its latents and its weights.",
+    help=f"Folder with {FILE} (recipes.generator.known), and of an earlier training its model/.",
 )
-def pack(archive: Path, cache: Path | None, grown: Path | None) -> None:
+def pack(archive: Path, cache: Path | None, grown: Path) -> None:
     """Write what has to travel into ARCHIVE."""
+    if not (grown / FILE).exists():
+        raise click.ClickException(
+            f"{grown} holds no {FILE}: make it with python -m recipes.generator.known"
+        )
     names = {path.as_posix(): path for path in tracked()}
-    if grown is not None:  # its weights take the place of the bundled ones
-        names[(RUN / "grown" / FILE).as_posix()] = grown / FILE
+    names[(RUN / "grown" / FILE).as_posix()] = grown / FILE
+    if (grown / "model").exists():  # its weights take the place of the bundled ones
         names |= {f"{GENERATOR}/{path.name}": path for path in (grown / "model").iterdir()}
     files = {path: name for name, path in names.items()}
     size = write_archive(archive, cache or default_cache(), files)
@@ -119,7 +124,6 @@ def write_archive(archive: Path, cache: Path, files: dict[Path, str]) -> int:
 @click.option("--test", type=click.IntRange(1), default=3000, help="Faces held out.")
 @click.option("--images", type=click.IntRange(1), default=600_000, help="For the generator.")
 @click.option("--batch", type=click.IntRange(1), default=64)
-@click.option("--pairs", type=click.IntRange(100), default=60_000, help="To know the latents by.")
 @click.option("--identities", type=click.IntRange(4000), default=160_000, help="For the mapping.")
 @click.option("--steps", type=click.IntRange(1), default=20_000, help="Of the mapping network.")
 def run(
@@ -131,7 +135,6 @@ def run(
     test: int,
     images: int,
     batch: int,
-    pairs: int,
     identities: int,
     steps: int,
 ) -> None:
@@ -143,9 +146,8 @@ def run(
         Stage("test", (*faces, "--train", "0", "--test", str(test))),
         Stage("train", (*faces, "--train", str(train), "--test", "0")),
     ]
-    if not (grown / FILE).exists() or (out / "known.done").exists():
-        known = ("--generator", GENERATOR, "--out", str(grown), "--pairs", str(pairs))
-        stages.insert(0, Stage("known", ("recipes.generator.known", *known)))
+    if not (grown / FILE).exists():
+        raise click.ClickException(f"no {FILE} in {grown}: pack an archive with --grown")
     grow = ("--data", str(data / "train"), "--out", str(grown), "--device", device)
     size = ("--images", str(images), "--batch", str(batch), "--generator", GENERATOR)
     stages.append(Stage("grow", ("recipes.generator.grow", *grow, *size)))

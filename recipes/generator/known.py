@@ -5,8 +5,10 @@
 The latent of a render was a function of its parameters while the generator was trained, and
 its mapping network reaches the same latents from z. So many z, the parameters of their faces and
 `mapping(z)` show that function without an image, and a generator can be trained further although
-nothing but its weights is left. Run it with the odds (`recipes.faces.odds`) that the mapping
-network was trained for: they say which face belongs to which z.
+nothing but its weights is left. Run it with the odds that the mapping network was trained for:
+they say which face belongs to which z. For weights of before the odds for learning:
+
+    git checkout 283c593 -- recipes/faces/odds.py recipes/faces/identity.py
 """
 
 from __future__ import annotations
@@ -171,12 +173,21 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/grown"))
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument(
+        "--at-most", type=float, default=0.2, help="share of the variance that may be left"
+    )
     arguments = parser.parse_args()
     torch.manual_seed(0)
     rows, latents = pairs(StyleGAN2.from_pretrained(arguments.generator), arguments.pairs)
     known = Known(rows.shape[1], latents.shape[1])
     left = fit(known, rows, latents, arguments.epochs)
     print(f"held out: {100 * left:.1f} % of the variance left", flush=True)
+    if left > arguments.at_most:
+        raise SystemExit(
+            f"{arguments.generator}: {100 * left:.0f} % of the latents' variance is left, expected "
+            f"at most {100 * arguments.at_most:.0f} %: its mapping network was trained for other "
+            "odds than those of recipes/faces (see --help)"
+        )
     known.set_apart()
     known.save(arguments.out / FILE)
 

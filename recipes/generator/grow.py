@@ -48,8 +48,8 @@ from text2face.generators.stylegan2 import Block, StyleGAN2
 from text2face.precision import autocast
 
 CHANNELS: Final = 24  # of the new block
-DISTANCE: Final = 0.5  # weight of the distance where there are critics beside it
-PAIRED, MATCHING, FREE, SIGHT = 0.25, 0.5, 0.25, 0.25  # weights of the critics' losses
+DISTANCE: Final = 0.25  # weight of the distance where there are critics beside it
+PAIRED, MATCHING, FREE, SIGHT = 0.5, 0.5, 0.25, 0.25  # weights of the critics' losses
 AHEAD: Final = 2  # times the generator's learning rate
 RARE: Final = 3.0  # times as often as the average at most
 SHOWN: Final = (
@@ -215,7 +215,7 @@ class Grower(Trainer):
         look = difference([layer[:count] for layer in seen], shown)
         numbers = {"distance": distance.item(), "look": look.item()}
         if judged:
-            rate = AHEAD * self.rate()
+            rate = AHEAD * self.falling_rate()  # the generator waits for its critics
             fake, true = torch.cat([part[:count] for part in inside]), torch.cat(wanted)
             numbers["paired"] = self.paired.learn(true, fake, rate)
             verdict, unlike = self.paired.judge(true, fake)

@@ -212,8 +212,11 @@ class Trainer:
 
     def rate(self) -> float:
         """The learning rate: a short rise, then half a cosine."""
-        rise = min(1.0, (self.step + 1) / 200)
-        return self.learning_rate * rise * (0.5 + 0.5 * math.cos(math.pi * self.progress()))
+        return min(1.0, (self.step + 1) / 200) * self.falling_rate()
+
+    def falling_rate(self) -> float:
+        """The learning rate without its rise."""
+        return self.learning_rate * (0.5 + 0.5 * math.cos(math.pi * self.progress()))
 
     def synthesise(
         self, w: Tensor, resolution: int, noise_mode: str = "none"

@@ -115,7 +115,10 @@ class PairedAdversary(nn.Module):
             wanted = self._look(real, real)
         seen = self._look(fake, real)
         self.layers.requires_grad_(True)
-        unlike = [(a - b).abs().mean() for a, b in zip(seen[:-1], wanted[:-1], strict=True)]
+        unlike = [
+            (a - b).abs().mean() / b.abs().mean()
+            for a, b in zip(seen[:-1], wanted[:-1], strict=True)
+        ]
         return F.relu(1 + wanted[-1] - seen[-1]).mean(), torch.stack(unlike).sum()
 
     def _look(self, image: Tensor, render: Tensor) -> list[Tensor]:

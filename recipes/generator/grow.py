@@ -48,8 +48,8 @@ from text2face.generators.stylegan2 import Block, StyleGAN2
 from text2face.precision import autocast
 
 CHANNELS: Final = 24  # of the new block
-DISTANCE: Final = 0.25  # weight of the distance where there are critics beside it
-PAIRED, MATCHING, FREE, SIGHT = 0.5, 0.5, 0.25, 0.25  # weights of the critics' losses
+DISTANCE: Final = 0.5  # weight of the distance where there are critics beside it
+PAIRED, MATCHING, FREE, SIGHT = 0.1, 0.25, 0.1, 0.1  # weights of the critics' losses
 AHEAD: Final = 2  # times the generator's learning rate
 RARE: Final = 3.0  # times as often as the average at most
 SHOWN: Final = (

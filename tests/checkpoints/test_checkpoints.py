@@ -190,3 +190,11 @@ def test_an_unusual_network_is_refused(
     with pytest.raises(CheckpointError, match=said) as caught:
         text2face.load_generator(tmp_path / "network.pkl")
     assert "\n" not in str(caught.value)
+
+
+def test_the_mapper_of_deltaedit_is_refused_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "net_face.pth"
+    torch.save({"sm_coarse.mapping.1.weight": torch.ones(2, 2)}, path)
+    for load in (text2face.load_generator, text2face.load_sampler):
+        with pytest.raises(CheckpointError, match="mapper of DeltaEdit, which is not used here"):
+            load(path)

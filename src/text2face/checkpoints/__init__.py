@@ -16,6 +16,7 @@ from text2face.samplers.base import LatentSampler
 
 __all__ = ["load_checkpoint", "load_generator", "load_sampler", "read_checkpoint"]
 
+_DELTAEDIT: Final = "sm_coarse.mapping.1.weight"
 _SUFFIXES: Final = {".pkl", ".pt", ".pth", ".ckpt"}
 
 
@@ -115,6 +116,12 @@ def load_checkpoint(path: Path) -> Generator:
 
 def _outline(tree: object) -> str:
     """What a file holds instead, in a few words."""
+    if isinstance(tree, dict) and _DELTAEDIT in tree:
+        return (
+            "the mapper of DeltaEdit, which is not used here (it changes styles that no latent "
+            "has, and neither its code nor its weights have a licence; --method channels edits "
+            "with StyleGAN2 and CLIP)"
+        )
     if isinstance(tree, dict):
         names = ", ".join(quoted(name) for name in list(tree)[:5])
         return f"a dict of {len(tree)}: {names}" if tree else "an empty dict"

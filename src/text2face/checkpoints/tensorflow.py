@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import NoneType
 from typing import Any, Final
 
 from torch import Tensor
@@ -41,10 +42,31 @@ _DEFAULTS: Final = {
     "mapping_lrmul": 0.01,
     "architecture": "skip",
     "conv_clamp": None,
-    "nonlinearity": "lrelu",
-    "mapping_nonlinearity": "lrelu",
 }
 """The settings of the original code that shape the generator, and their values if not given."""
+
+
+_FIXED: Final[Mapping[str, Any]] = {
+    "nonlinearity": "lrelu",
+    "mapping_nonlinearity": "lrelu",
+    "normalize_latents": True,
+    "use_noise": True,
+    "resample_kernel": _FILTER,
+}
+"""What our network does, and no other way."""
+_TRAINING: Final = {
+    # The shapes of the weights say it.
+    *("fmap_base", "fmap_decay", "fmap_min", "fmap_max", "mapping_fmaps", "label_fmaps"),
+    # The same numbers in another way, or those of training alone.
+    *("fused_modconv", "num_fp16_res", "dtype", "structure", "dlatent_broadcast"),
+    *("is_training", "is_validation", "is_template_graph", "force_clean_graph"),
+    *("style_mixing_prob", "dlatent_avg_beta", "w_avg_beta", "components"),
+    *("mapping_func", "synthesis_func"),
+    # How its authors sampled, which whoever draws decides.
+    *("truncation_psi", "truncation_cutoff", "truncation_psi_val", "truncation_cutoff_val"),
+    *("randomize_noise", "return_dlatents"),
+}
+"""What has no effect on the network as it is used here."""
 
 
 def find_tensorflow(tree: object) -> Record | None:
@@ -117,12 +139,11 @@ def _config(network: Record, source: str, weights: Weights) -> StyleGAN2Config:
     if not isinstance(given, dict):
         raise CheckpointError(f"damaged file: {source} has no settings; download it again")
     settings: dict[str, Any] = {name: given.get(name, value) for name, value in _DEFAULTS.items()}
-    for name in ("nonlinearity", "mapping_nonlinearity"):
-        choice(settings, name, ("lrelu",), source)
-    if given.get("resample_kernel", _FILTER) != _FILTER:
-        raise CheckpointError(
-            f"unsupported network: {source}: resample_kernel is another one, expected {_FILTER}"
-        )
+    parts = network.fields.get("components")
+    inside = parts.values() if isinstance(parts, dict) else ()
+    named = [part for part in inside if isinstance(part, Record)]
+    for each in (given, *(part.fields.get("static_kwargs") for part in named)):
+        _check_settings(each, settings, source)
     channels, side = [], 4
     while f"synthesis/{side}x{side}/{_last(side)}/weight" in weights:
         channels.append(weights.shape(f"synthesis/{side}x{side}/{_last(side)}/weight", 4)[3])
@@ -141,6 +162,41 @@ def _config(network: Record, source: str, weights: Weights) -> StyleGAN2Config:
         conv_clamp=clamp(settings, source),
         channels=tuple(channels),
     )
+
+
+def _check_settings(given: object, settings: Mapping[str, Any], source: str) -> None:
+    """See that the settings of a network or of a part of it are honoured, every one.
+
+    Raises:
+        CheckpointError: One is not known, or has a value that our network does not do.
+    """
+    if given is None:
+        return
+    if not isinstance(given, dict):
+        raise CheckpointError(f"damaged file: {source} has no settings; download it again")
+    size = settings["resolution"]
+    fixed = {**_FIXED, "resolution_w": size, "resolution_h": size}
+    for name, value in given.items():
+        value = list(value) if name == "resample_kernel" and isinstance(value, tuple) else value
+        if name in fixed:
+            known, expected = type(value) is type(fixed[name]) and value == fixed[name], fixed[name]
+        elif name in _DEFAULTS:
+            # The parts were made with the settings of the whole.
+            expected = settings[name]
+            known = type(value) in (int, float, str, NoneType) and value == expected
+        elif name in _TRAINING:
+            continue
+        else:
+            raise CheckpointError(
+                f"unsupported network: {source} has the setting {quoted(name)} = {quoted(value)}, "
+                "which is not known here; expected a StyleGAN2 of configuration E or F as NVIDIA's "
+                "code trains it"
+            )
+        if not known:
+            raise CheckpointError(
+                f"unsupported network: {source}: {name} is {quoted(value)}, expected "
+                f"{quoted(expected)}"
+            )
 
 
 def _last(side: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import torch
@@ -13,6 +13,7 @@ from text2face.foreign.pickles import Record
 from text2face.foreign.weights import (
     ARCHITECTURES,
     Weights,
+    bare,
     build,
     choice,
     clamp,
@@ -55,7 +56,65 @@ def find_nvidia(tree: object) -> Record | None:
 def convert(tree: object, source: str, size: int) -> MappedGenerator | None:
     """The generator of a file; None if it is in another layout."""
     found = find_nvidia(tree)
-    return None if found is None else load_nvidia(found, source, size)
+    if found is not None:
+        return load_nvidia(found, source, size)
+    state = find_state(tree)
+    return None if state is None else load_state(state, source, size)
+
+
+def find_state(tree: object) -> dict[str, Any] | None:
+    """The state dict of a generator, alone in a file or as its `G_ema`."""
+    found = tree.get("G_ema", tree) if isinstance(tree, dict) else None
+    named = bare(found) if isinstance(found, dict) else {}
+    return named if any(name.startswith("synthesis.b4.") for name in named) else None
+
+
+def load_state(state: Mapping[str, Any], source: str, size: int) -> StyleGAN2:
+    """Make a StyleGAN2 from its state dict: shapes tell all but what is NVIDIA's default.
+
+    The learning-rate multiplier of the mapping network is 0.01, activations are leaky ReLUs, and
+    there is no clamp, which only matters in half precision.
+
+    Args:
+        state: What `find_state` found.
+        source: The file, for messages.
+        size: Its length in bytes.
+
+    Raises:
+        CheckpointError: A weight is missing, of another shape, or not finite.
+    """
+    weights = Weights(state, source, size)
+    layers = 0
+    while f"mapping.fc{layers}.weight" in weights:
+        layers += 1
+    last = 4
+    while f"synthesis.b{2 * last}.conv1.weight" in weights:
+        last *= 2
+    layer = {"activation": "lrelu", "bias_gain": 0.01, "conv_clamp": None}
+    shape = weights.shape("mapping.fc0.weight", 2)
+    embed = "mapping.embed.weight"
+    width, classes = weights.shape(embed, 2) if embed in weights else (0, 0)
+    if f"synthesis.b{last}.skip.weight" in weights:
+        architecture = "resnet"
+    else:
+        joined = last == 4 or f"synthesis.b{last // 2}.torgb.weight" in weights
+        architecture = "skip" if joined else "orig"
+    fields = {
+        "z_dim": shape[1] - width,
+        "c_dim": classes,
+        "w_dim": weights.shape("mapping.w_avg", 1)[0],
+        "img_resolution": last,
+        "img_channels": weights.shape(f"synthesis.b{last}.torgb.weight", 4)[0],
+    }
+    modules = {"": Record("Generator", state=fields)}
+    modules |= {f"mapping.fc{i}.": Record("Layer", state=layer) for i in range(layers)}
+    side = 4
+    while side <= last:
+        block = {"architecture": architecture}
+        modules[f"synthesis.b{side}."] = Record("Block", state=block)
+        modules[f"synthesis.b{side}.conv1."] = Record("Layer", state=layer)
+        side *= 2
+    return _stylegan2(modules, weights)
 
 
 def load_nvidia(generator: Record, source: str, size: int) -> MappedGenerator:
@@ -114,8 +173,9 @@ def _walk(root: Record, source: str) -> Iterator[tuple[str, Record]]:
     )
 
 
-def _common(modules: dict[str, Record], source: str) -> dict[str, Any]:
+def _common(modules: dict[str, Record], weights: Weights) -> dict[str, Any]:
     """What the configurations of all StyleGANs have."""
+    source = weights.source
     sizes = ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels")
     common: dict[str, Any] = {name: integer(modules[""].fields, name, source) for name in sizes}
     layers = 0
@@ -127,7 +187,16 @@ def _common(modules: dict[str, Record], source: str) -> dict[str, Any]:
             f"unsupported network: {source} has no mapping network, expected one of fc0, fc1, …"
         )
     rate = real(modules["mapping.fc0."].fields, "bias_gain", source)
-    return common | {"mapping_layers": layers, "mapping_lr_multiplier": rate}
+    common |= {"mapping_layers": layers, "mapping_lr_multiplier": rate}
+    # Options of the mapping network; most networks have the width of w everywhere.
+    for name, present, tensor in (
+        ("embed_features", common["c_dim"], "mapping.embed.weight"),
+        ("layer_features", layers > 1, "mapping.fc0.weight"),
+    ):
+        width = weights.shape(tensor, 2)[0] if present else common["w_dim"]
+        if width != common["w_dim"]:
+            common[name] = width
+    return common
 
 
 def _mapping(weights: Weights, config: StyleGAN2Config | StyleGAN3Config) -> dict[str, Tensor]:
@@ -150,7 +219,7 @@ def _finish(weights: Weights) -> None:
 
 def _stylegan2(modules: dict[str, Record], weights: Weights) -> StyleGAN2:
     source = weights.source
-    common = _common(modules, source)
+    common = _common(modules, weights)
     blocks: list[str] = []
     while f"synthesis.b{4 << len(blocks)}." in modules:
         blocks.append(f"synthesis.b{4 << len(blocks)}")
@@ -201,7 +270,7 @@ def _stylegan3(modules: dict[str, Record], weights: Weights) -> StyleGAN3:
     config = configure(
         StyleGAN3Config,
         source,
-        **_common(modules, source),
+        **_common(modules, weights),
         **{name: integer(kwargs, name, source) for name in _STYLEGAN3_INTEGERS if name in kwargs},
         **{name: real(kwargs, name, source) for name in _STYLEGAN3_NUMBERS if name in kwargs},
         use_radial_filters=kwargs.get("use_radial_filters", False) is True,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from text2face.errors import CheckpointError, quoted
 from text2face.foreign.stored import as_tensor
-from text2face.foreign.weights import Weights, average_latent, build, configure
+from text2face.foreign.weights import Weights, average_latent, bare, build, configure
 from text2face.generators.layers import RESAMPLING_FILTER
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from text2face.registry import register
@@ -28,9 +28,10 @@ def find_rosinality(tree: object) -> dict[Any, Any] | None:
     inner = tree.get("state_dict")
     places = [tree.get("g_ema"), tree]
     if isinstance(inner, dict):  # pSp, e4e, Fast text2StyleGAN
-        prefix = "decoder."
-        places.append({k[len(prefix) :]: v for k, v in inner.items() if str(k).startswith(prefix)})
-    return next((p for p in places if isinstance(p, dict) and _MARK in p), None)
+        prefix, inner = "decoder.", bare(inner)
+        places.append({k[len(prefix) :]: v for k, v in inner.items() if k.startswith(prefix)})
+    named = (bare(place) for place in places if isinstance(place, dict))
+    return next((place for place in named if _MARK in place), None)
 
 
 @register("converter", "rosinality")
@@ -117,7 +118,14 @@ def _convert(weights: Weights, config: StyleGAN2Config) -> Iterator[tuple[str, T
         yield from modulated(foreign, ours)
         yield f"{ours}.bias", weights.take(f"{foreign}.activate.bias")
         yield f"{ours}.noise_strength", _one(weights, f"{foreign}.noise.weight")
-        yield f"{ours}.noise_const", weights.take(f"noises.noise_{noise}").squeeze()
+        name = f"noises.noise_{noise}"
+        if name in weights:
+            yield f"{ours}.noise_const", weights.take(name).squeeze()
+        else:  # older files have none: any numbers do, as long as they stay the same
+            side = 4 << ((noise + 1) // 2)
+            weights.charge(name, side * side)
+            fixed = torch.Generator().manual_seed(noise)
+            yield f"{ours}.noise_const", torch.randn(side, side, generator=fixed)
 
     def rgb(foreign: str, ours: str) -> Iterator[tuple[str, Tensor]]:
         yield from modulated(foreign, ours)

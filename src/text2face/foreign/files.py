@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import math
 import mmap
 import struct
 import zipfile
@@ -11,9 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+import torch
+
 from text2face.errors import CheckpointError
 from text2face.foreign.pickles import Budget, Name, PickleMachine
-from text2face.foreign.stored import ALLOWED, ELEMENTS, MAX_SIZE, Storage
+from text2face.foreign.stored import ALLOWED, ELEMENTS, MAX_SIZE, Storage, StoredTensor
 
 __all__ = ["read_checkpoint", "read_pickle"]
 
@@ -23,6 +27,19 @@ _LEGACY_PROTOCOL: Final = 1001
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
 _ZIP_START: Final = b"PK\x03\x04"
 _MAX_DIRECTORY: Final = 8 << 20
+_UNKNOWN: Final = "neither a pickle nor a file of torch.save nor safetensors"
+_SAFETENSORS: Final = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
 
 _NOT_CHECKPOINTS: Final = {
     b"<": "a web page; the download link may be dead or ask for a click",
@@ -58,15 +75,43 @@ def read_checkpoint(path: Path) -> Any:
         raise CheckpointError(
             f"cannot read {path}: {error.strerror}; expected a readable file"
         ) from None
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= _MAX_DIRECTORY:
+        return _read_safetensors(data, str(path))
     if start.startswith(_LEGACY_START):
         return _read_legacy(data, str(path), Budget())
     if start.startswith(b"\x80"):
         return read_pickle(data, str(path))
-    found = next((what for begin, what in _NOT_CHECKPOINTS.items() if start.startswith(begin)), "")
+    plain = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    found = next((what for begin, what in _NOT_CHECKPOINTS.items() if plain.startswith(begin)), "")
     raise CheckpointError(
-        f"unknown format: {path} is {found or 'neither a pickle nor a file of torch.save'}; "
-        "expected a StyleGAN checkpoint such as .pkl or .pt"
+        f"unknown format: {path} is {found or _UNKNOWN}; expected a StyleGAN checkpoint such "
+        "as .pkl, .pt or .safetensors"
     )
+
+
+def _read_safetensors(data: memoryview, source: str) -> dict[str, StoredTensor]:
+    """A safetensors file: a list of tensors in JSON, then their numbers."""
+    begin = 8 + int.from_bytes(data[:8], "little")
+    tensors: dict[str, StoredTensor] = {}
+    try:
+        entries = json.loads(bytes(data[8:begin]).decode())
+        for name, entry in entries.items():
+            if name == "__metadata__":
+                continue
+            first, last = entry["data_offsets"]
+            dtype, shape = _SAFETENSORS[entry["dtype"]], tuple(entry["shape"])
+            if not all(type(n) is int and 0 <= n <= MAX_SIZE for n in (first, last, *shape)):
+                raise ValueError("bad numbers")
+            count = math.prod(shape)
+            part = data[begin + first : begin + last]
+            if last - first != count * dtype.itemsize or len(part) != last - first:
+                raise ValueError("bad length")
+            steps = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
+            storage = Storage(dtype, count, part)
+            tensors[name] = StoredTensor(storage, 0, shape, tuple(steps))
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        _damaged(source, "it is not a whole safetensors file")
+    return tensors
 
 
 def read_pickle(data: memoryview, source: str) -> Any:
@@ -152,6 +197,11 @@ def _read_zip(data: memoryview, path: Path) -> Any:
         _damaged(source, "it is not a whole zip file")
     indices = [name for name in entries if name.endswith("/data.pkl")]
     if len(indices) != 1:
+        if any(name.endswith(".npy") for name in entries):
+            raise CheckpointError(
+                f"unknown format: {source} is an archive of NumPy arrays (.npz), expected a "
+                "checkpoint such as .pkl, .pt or .safetensors; save the state dict with torch.save"
+            )
         _damaged(source, "it is a zip file without one data.pkl")
     root = indices[0].removesuffix("data.pkl")
 

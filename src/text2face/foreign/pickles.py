@@ -26,7 +26,7 @@ Maker = Callable[[tuple[Any, ...]], object]
 
 _MAX_STEPS: Final = 1_000_000  # the largest files in the wild take a tenth of it
 _MAX_LINE: Final = 256
-_MAX_INTEGER_BYTES: Final = 16
+_MAX_INTEGER_BYTES: Final = 17  # the state of NumPy's generators
 _MAX_KEY: Final = 1 << 60  # below the modulus of Python's integer hash: no collisions
 _MAX_KEY_LENGTH: Final = 1024
 _NEWEST_PROTOCOL: Final = 5
@@ -225,7 +225,7 @@ class PickleMachine:
     def _long(self, layout: struct.Struct) -> None:
         length = self._number(layout)
         if not 0 <= length <= _MAX_INTEGER_BYTES:
-            self._damaged(f"it has an integer of {length} bytes, expected at most 16")
+            self._damaged(f"it has an integer of {length} bytes, expected at most 17")
         self._stack.append(int.from_bytes(self._take(length), "little", signed=True))
 
     def _text(self, layout: struct.Struct) -> None:

@@ -219,11 +219,16 @@ def _from_buffer(args: tuple[Any, ...]) -> StoredTensor:
     return _array(data, _element(dtype), _sizes(shape), order)
 
 
-def _encode(args: tuple[Any, ...]) -> memoryview:
-    """Bytes as protocol 2 writes them: as text, of which a file may not ask for copies at will."""
+def _encode(args: tuple[Any, ...]) -> object:
+    """Bytes as protocol 2 writes them: as text, of which a file may not ask for copies at will.
+
+    What is longer than a few numbers, such as the state of a random generator, is passed over.
+    """
     text, encoding = args
-    if encoding != "latin1" or len(text) > _MAX_ENCODED:
-        raise ValueError("another encoding, or too long")
+    if encoding != "latin1" or not isinstance(text, str):
+        raise ValueError("another encoding")
+    if len(text) > _MAX_ENCODED:
+        return Record("bytes")
     return memoryview(text.encode("latin-1"))
 
 
@@ -237,6 +242,14 @@ def _set(args: tuple[Any, ...]) -> set[str]:
 
 def _path(args: tuple[Any, ...]) -> str:
     return "/".join(args) if sum(map(len, args)) <= _MAX_ENCODED else "…"
+
+
+def _mapping(args: tuple[Any, ...]) -> dict[Any, Any]:
+    """A defaultdict or a Counter: what makes its missing values is of no use here."""
+    items = args[0] if args and isinstance(args[0], dict) else {}
+    if len(args) > 2:
+        raise ValueError("more than a mapping")
+    return dict(items)
 
 
 def _size(args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -259,7 +272,37 @@ _rebuild: Final[dict[str, Maker]] = {
     )
 }
 
+_BESIDE: Final[dict[str, Maker]] = {
+    # What training scripts save beside the weights: data that nobody reads here.
+    **{f"pathlib.{kind}Path": _path for kind in ("Windows", "PureWindows", "PurePosix")},
+    "collections.defaultdict": _mapping,
+    "collections.Counter": _mapping,
+    "types.SimpleNamespace": _record("types.SimpleNamespace"),
+    "datetime.datetime": _record("datetime.datetime"),
+    "datetime.timedelta": _record("datetime.timedelta"),
+    **{
+        f"numpy.random._pickle.{name}": _record(f"numpy.random._pickle.{name}")
+        for name in ("__randomstate_ctor", "__generator_ctor", "__bit_generator_ctor")
+    },
+    "numpy.random.bit_generator.__pyx_unpickle_SeedSequence": _record("SeedSequence"),
+    "numpy.random.bit_generator.SeedSequence": _only_named,
+    **{
+        f"numpy.random._{file}.{name}": _only_named
+        for file, name in (("mt19937", "MT19937"), ("pcg64", "PCG64"), ("philox", "Philox"))
+    },
+    **{
+        f"{module}.{name}": _only_named
+        for module in ("builtins", "__builtin__")
+        for name in ("int", "float", "bool", "str", "list", "dict", "tuple", "complex", "bytes")
+    },
+    **{
+        f"torch.{str(kind).removeprefix('torch.')}": _only_named
+        for kind in {*ELEMENTS.values(), torch.complex64, torch.complex128}
+    },
+}
+
 ALLOWED: Final[dict[str, Maker]] = {
+    **_BESIDE,
     "collections.OrderedDict": _without_arguments(dict),
     "dnnlib.util.EasyDict": _without_arguments(dict),
     "builtins.set": _set,

@@ -17,6 +17,7 @@ from text2face.storage.networks import Blank, sketch
 __all__ = [
     "Weights",
     "average_latent",
+    "bare",
     "build",
     "choice",
     "clamp",
@@ -49,6 +50,20 @@ class GeneratorSizes(Protocol):
     def img_resolution(self) -> int:
         """Pixels of a side."""
         ...
+
+
+_WRAPPERS: Final = ("module.", "_orig_mod.")
+"""What DataParallel and torch.compile put before every name."""
+
+
+def bare(tensors: Mapping[Any, Any]) -> dict[str, Any]:
+    """Named values without what wrappers of PyTorch put before all of their names."""
+    named = {str(name): value for name, value in tensors.items()}
+    for _ in range(4):
+        for wrapper in _WRAPPERS:
+            if named and all(name.startswith(wrapper) for name in named):
+                named = {name.removeprefix(wrapper): value for name, value in named.items()}
+    return named
 
 
 Config = TypeVar("Config", bound=GeneratorSizes)

@@ -36,6 +36,11 @@ class GeneratorConfig:
     mapping_lr_multiplier: float = 0.01
     """Speed of learning of the mapping network relative to the synthesis network."""
 
+    embed_features: int | None = None
+    """Size of an embedded class label; None for that of a latent code."""
+    layer_features: int | None = None
+    """Size of what passes between layers of the mapping network; None for that of a code."""
+
     @property
     def num_ws(self) -> int:
         """The number of latent codes of one image."""
@@ -47,7 +52,8 @@ class GeneratorConfig:
         Raises:
             ArgumentError: A value is out of range.
         """
-        sizes = (self.z_dim, self.w_dim, self.img_channels, self.mapping_layers)
+        between = (self.embed_features or 1, self.layer_features or 1)
+        sizes = (self.z_dim, self.w_dim, self.img_channels, self.mapping_layers, *between)
         if min(sizes) < 1 or self.c_dim < 0:
             raise ArgumentError(
                 f"bad sizes: got {quoted(self)}, expected z_dim, w_dim, img_channels and "
@@ -72,13 +78,16 @@ class Mapping(nn.Module):
     def __init__(self, config: GeneratorConfig) -> None:
         """Make the network."""
         super().__init__()
-        self.embed = Dense(config.c_dim, config.w_dim) if config.c_dim else None
-        in_features = config.z_dim + (config.w_dim if config.c_dim else 0)
+        embedded = config.embed_features or config.w_dim
+        self.embed = Dense(config.c_dim, embedded) if config.c_dim else None
+        inputs = config.z_dim + (embedded if config.c_dim else 0)
         self.layers = nn.Sequential()
         for index in range(config.mapping_layers):
-            inputs = config.w_dim if index else in_features
+            is_last = index == config.mapping_layers - 1
+            width = config.w_dim if is_last else config.layer_features or config.w_dim
             rate = config.mapping_lr_multiplier
-            self.layers.append(Dense(inputs, config.w_dim, lr_multiplier=rate, activate=True))
+            self.layers.append(Dense(inputs, width, lr_multiplier=rate, activate=True))
+            inputs = width
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:

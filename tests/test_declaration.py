@@ -56,8 +56,9 @@ report = provenance.inspect(path)
 assert "Glow: 1.25" in report.parameters and not report.problems
 assert provenance.parameters.read(report.parameters).settings == settings
 
-schema = make_app(Engine(pipe)).openapi()["components"]["schemas"]["Generation"]
-glow = schema["properties"]["glow"]
+paths = make_app(Engine(pipe)).openapi()["paths"]
+body = paths["/v1/images/generations"]["post"]["requestBody"]["content"]["application/json"]
+glow = body["schema"]["properties"]["glow"]
 assert glow["description"] == "How much it glows."
 assert glow["anyOf"][0] == {"type": "number", "maximum": 2, "minimum": 0}, glow
 

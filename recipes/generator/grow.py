@@ -254,7 +254,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/grown"))
     parser.add_argument("--images", type=int, default=60_000)
     parser.add_argument("--minutes", type=float, help="end after these too")
-    parser.add_argument("--critics-from", type=float, default=0.3, metavar="SHARE")
+    parser.add_argument("--critics-from", type=float, default=0.0, metavar="SHARE")
     parser.add_argument("--channels", type=int, default=CHANNELS, help="of the new block")
     parser.add_argument("--learning-rate", type=float, default=4e-4, help="its peak")
     arguments = parser.parse_args()

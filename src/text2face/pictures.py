@@ -252,7 +252,7 @@ def to_rgb(image: Image.Image, name: str = "the picture") -> Image.Image:
         image.load()
         turn = _TURNS.get(_orientation(image))
         flat = _flat(image, name)
-        upright = flat.transpose(turn) if turn is not None else flat.copy()
+        upright = flat.transpose(turn) if turn is not None else flat
     except ArgumentError:
         raise
     except BROKEN as error:

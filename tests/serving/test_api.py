@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tests import tiny
+from tests.provenance.test_pixels import carried
 from tests.serving.conftest import Running, running
 from text2face import TextToFace, provenance
 
@@ -119,6 +120,28 @@ def test_edits_change_an_upload(serve: Serve) -> None:
     assert picture(answer.data[0]).getpixel((3, 3)) == (0, 128, 128)
     (record,) = provenance.read(base64.b64decode(answer.data[0].b64_json))
     assert record.process == "an image edited with strength 0"
+
+
+def test_edits_say_what_is_no_face_or_another_picture(serve: Serve, bundled: TextToFace) -> None:
+    server = serve(bundled)
+    (face,) = bundled.draw(["a man"], [5], bundled.settings())
+    file = provenance.encode(face.image, provenance.describe(bundled, bundled.settings(), face))
+
+    def edit(upload: bytes) -> list[str]:
+        answer = client(server).images.edit(
+            image=("face.png", upload, "image/png"), prompt="a hat", extra_body={"strength": 0}
+        )
+        notes = answer.model_extra["notes"] if answer.model_extra else []
+        return [str(note) for note in notes]
+
+    assert edit(file) == []
+    mirrored = face.image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    (note,) = edit(carried(file, mirrored))
+    assert "the picture is not what its record draws" in note
+    (note,) = edit(png(Image.effect_noise((128, 128), 90)))
+    assert "is little like it" in note
+    with pytest.raises(openai.BadRequestError, match="512×128, an aligned face is square"):
+        edit(png(Image.new("RGB", (512, 128))))
 
 
 @pytest.mark.parametrize(

@@ -246,6 +246,8 @@ class Actions:
             faces = future.result()
         finally:
             future.cancel()
+        for note in dict.fromkeys(note for one in faces for note in one.face.notes):
+            gr.Warning(f"{note[0].upper()}{note[1:]}.", title="Look at it twice")
         visit.remember(faces)
         yield faces
 

@@ -296,6 +296,7 @@ class _Routes:
             output_format=pack.kind,
             size=f"{side}x{side}",
             unknown_words=unknown,
+            notes=[note for one in drawn for note in one.face.notes],
         )
 
         def written() -> bytes:

@@ -128,6 +128,8 @@ class Images(BaseModel):
     size: str
     unknown_words: list[str]
     """The words of the prompt that the model does not know."""
+    notes: list[str]
+    """What the user should know, such as that an image to edit is no face."""
 
 
 class ModelInfo(BaseModel):

@@ -274,7 +274,7 @@ class Engine:
             max_pixels: Larger ones are refused.
 
         Raises:
-            ArgumentError: It cannot be read.
+            ArgumentError: It cannot be read, or has too many pixels.
         """
         header = open_image(content, "the image", max_pixels=max_pixels)
         factor = math.ceil(math.sqrt(header.width * header.height / LARGE))

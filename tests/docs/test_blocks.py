@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import tiny_clip
+from tests.docs.blocks import ROOT, Block, Reader, check_names, read_blocks
+
+FIXTURES = ROOT / "tests" / "fixtures"
+PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+# Files that a reader of the page has from elsewhere; small ones of the same kind stand for them.
+OWN_FILES: dict[str, str] = {
+    "stylegan2-ffhq.pkl": "checkpoints/stylegan2-64.pkl",
+    "stylegan3-t-ffhq-1024x1024.pkl": "checkpoints/stylegan3-t-64.pkl",
+}
+
+
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    monkeypatch.chdir(tmp_path)
+    reader = Reader(tmp_path)
+    yield reader
+    reader.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [page for page in PAGES if read_blocks(ROOT / page)])
+def test_every_block_of_a_page_runs(
+    name: str, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = read_blocks(ROOT / name)
+    text = "\n".join(block.text for block in blocks)
+    for own, fixture in OWN_FILES.items():
+        if own in text:
+            shutil.copy(FIXTURES / fixture, own)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", tiny_clip.snapshot(reader.folder))
+    for block in blocks:
+        reader.run(block)
+
+
+def test_the_reader_fails_where_a_block_does(reader: Reader) -> None:
+    with pytest.raises(AssertionError, match="line 3|info"):
+        reader.run(Block("sh", "text2face info none.png", 3))
+    with pytest.raises(NameError):
+        reader.run(Block("python", "unknown_name", 1))
+    with pytest.raises(AssertionError):
+        reader.run(Block("sh", "false", 1))
+
+
+def test_names_in_lines_that_are_not_run_are_checked() -> None:
+    check_names(["pip", "install", ".[ui]"])
+    for line in (["pip", "install", "text2face[ui]"], ["pip", "install", ".[none]"]):
+        with pytest.raises(AssertionError):
+            check_names(line)
+    with pytest.raises(AssertionError):
+        check_names(["make", "none"])

@@ -14,11 +14,20 @@ from typing import Any
 
 import pytest
 
-from text2face.cli import main
+from text2face.cli import cli, main
 from text2face.serving.health import is_healthy
 
 ROOT = Path(__file__).parents[2]
-_FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.M | re.S)
+_FENCE = re.compile(
+    r"(?:^<!-- not run: (?P<reason>[^\n]*) -->\n+)?"
+    r"^(?P<indent> *)```(?P<language>\w+)\n(?P<body>.*?)^ *```$",
+    re.M | re.S,
+)
+# A reader waits for minutes where a test takes two steps.
+_BUDGETS = (
+    (re.compile(r"--(minutes|steps) [\d_]+"), "--steps 2"),
+    (re.compile(r"--count [\d_]+"), "--count 64"),
+)
 # What a test cannot do: these are checked for what they name, and not run.
 _NOT_RUN = ("docker", "git", "cd", "source", "make", "pip", "uv")
 
@@ -30,6 +39,8 @@ class Block:
     language: str
     text: str
     line: int
+    not_run: str = ""
+    """Why it cannot be run here, as the page says in a comment above it."""
 
 
 def read_blocks(page: Path) -> list[Block]:
@@ -37,9 +48,9 @@ def read_blocks(page: Path) -> list[Block]:
     content = page.read_text("utf-8")
     found = []
     for match in _FENCE.finditer(content):
-        indent, language, body = match.groups()
-        text = "\n".join(line.removeprefix(indent) for line in body.splitlines())
-        found.append(Block(language, text, content[: match.start()].count("\n") + 1))
+        text = "\n".join(line.removeprefix(match["indent"]) for line in match["body"].splitlines())
+        line = content[: match.start()].count("\n") + 1
+        found.append(Block(match["language"], text, line, match["reason"] or ""))
     return found
 
 
@@ -54,12 +65,18 @@ class Reader:
     def run(self, block: Block) -> None:
         """Run a block; a failure is an AssertionError."""
         if block.language == "python":
-            exec(compile(block.text, f"<line {block.line}>", "exec"), self.names)
+            code = compile(block.text, f"<line {block.line}>", "exec")
+            if not block.not_run:
+                exec(code, self.names)
         elif block.language == "sh":
             joined = block.text.replace("\\\n", " ")
             for line in joined.splitlines():
+                for budget, short in _BUDGETS:
+                    line = budget.sub(short, line)
                 words = shlex.split(line, comments=True)
-                if words:
+                if words and block.not_run:
+                    check_options(words)
+                elif words:
                     self.type(line, words)
 
     def type(self, line: str, words: list[str]) -> None:
@@ -116,6 +133,16 @@ class Reader:
             process.terminate()
         for process in self.servers:
             process.wait(30)
+
+
+def check_options(words: list[str]) -> None:
+    """The commands and options of a line exist."""
+    if words[0] != "text2face":
+        check_names(words)
+        return
+    group, rest = cli, words[1:]
+    command = group.commands[rest[0]]
+    command.make_context(rest[0], rest[1:])
 
 
 def check_names(words: list[str]) -> None:

@@ -39,9 +39,7 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
     notebook = nbformat.read(EXAMPLES / "quickstart.ipynb", as_version=4)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = [
-        set(output.get("data", {}))
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
+        set(output.get("data", {})) for cell in notebook.cells for output in cell.get("outputs", [])
     ]
     assert sum("image/png" in kinds or "text/html" in kinds for kinds in shown) >= 5
     assert (tmp_path / "faces" / "seed0007.png").exists()

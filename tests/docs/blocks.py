@@ -74,6 +74,8 @@ class Reader:
                 for budget, short in _BUDGETS:
                     line = budget.sub(short, line)
                 words = shlex.split(line, comments=True)
+                if words[:2] == ["text2face", "train"] and "--count" not in words:
+                    words += ["--count", "64"]
                 if words and block.not_run:
                     check_options(words)
                 elif words:

@@ -214,7 +214,7 @@ def _latents(
 def write_pairs(
     generator: Generator,
     encoder: TextImageEncoder,
-    folder: Path,
+    folder: str | Path,
     count: int,
     seed: int = 0,
     batch_size: int = 64,
@@ -260,7 +260,7 @@ def write_pairs(
         assert pairs.latents is not None  # they come from a generator
         return {"latents": pairs.latents, "embeddings": pairs.embeddings}
 
-    write_shards(folder, count, series, make, on_batch)
+    write_shards(Path(folder), count, series, make, on_batch)
 
 
 def write_shards(
@@ -312,7 +312,7 @@ def _write_shards(
         on_batch(done)
 
 
-def read_pairs(folder: Path, count: int | None = None) -> Pairs:
+def read_pairs(folder: str | Path, count: int | None = None) -> Pairs:
     """Read the pairs of a folder in order.
 
     Args:
@@ -326,6 +326,7 @@ def read_pairs(folder: Path, count: int | None = None) -> Pairs:
     parts: dict[str, list[Tensor]] = {}
     series: dict[str, str] | None = None
     found = 0
+    folder = Path(folder)
     for path in sorted(folder.glob("pairs-*.safetensors")):
         try:
             with safe_open(path, framework="pt") as shard:

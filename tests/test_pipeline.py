@@ -245,6 +245,18 @@ def test_other_weights_have_another_fingerprint(model: Path) -> None:
     assert TextToFace.from_pretrained(model).weights != before
 
 
+def test_a_component_that_is_replaced_is_not_named_by_the_old_weights(model: Path) -> None:
+    pipe = TextToFace.from_pretrained(model)
+    before, axes = pipe.weights, pipe.latent_axes
+    own, pipe.sampler = pipe.sampler, tiny.TinySampler()
+    assert pipe.weights is None
+    pipe.sampler = own
+    assert pipe.weights == before is not None
+    assert pipe.latent_axes is axes
+    pipe.generator = tiny.TinyGenerator()
+    assert pipe.latent_axes is not axes
+
+
 @pytest.mark.parametrize("part", ["pipeline.json", "sampler", "generator/model.safetensors"])
 def test_a_missing_part_is_named(model: Path, part: str) -> None:
     (model / part).rename(model / "moved")

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -101,6 +100,9 @@ class TextToFace:
         self.inverter = inverter
         self.config = config or PipelineConfig()
         self.folder = folder
+        self._loaded = (encoder, sampler, generator)
+        self._named: str | None = None
+        self._axes: tuple[Generator, torch.device, LatentAxes] | None = None
         self.device = torch.device("cpu")
         self.dtype = torch.float32
 
@@ -131,7 +133,7 @@ class TextToFace:
             parts = named.load(source, encoder=encoder, accept_licence=accept_licence)
             config = PipelineConfig(**parts.defaults)
             pipe = cls(parts.encoder, parts.sampler, parts.generator, config=config)
-            pipe.weights = None if encoder else parts.fingerprint
+            pipe._named = None if encoder else parts.fingerprint
             return pipe
         if source is not None and Path(source).is_file():
             from text2face.checkpoints import fast_text2stylegan
@@ -236,10 +238,18 @@ class TextToFace:
         """The number type of the generator's weights: 16-bit types are left to autocast."""
         return torch.float32 if self.dtype.itemsize < 4 else self.dtype
 
-    @cached_property
+    @property
     def weights(self) -> str | None:
-        """16 hexadecimal digits that name the weights; None if they were never in a folder."""
-        return loading.fingerprint(self.folder) if self.folder else None
+        """16 hexadecimal digits that name the weights.
+
+        None if they were never in a folder, or if a component was replaced after loading.
+        """
+        now = (self.encoder, self.sampler, self.generator)
+        if any(part is not loaded for part, loaded in zip(now, self._loaded, strict=True)):
+            return None
+        if self._named is None and self.folder is not None:
+            self._named = loading.fingerprint(self.folder)
+        return self._named
 
     @keywords(Call)
     def __call__(  # noqa: D417 (`Call` documents them)
@@ -550,10 +560,14 @@ class TextToFace:
             )
         return latents
 
-    @cached_property
+    @property
     def latent_axes(self) -> LatentAxes:
         """The axes along which the generator's latents vary."""
-        return latent_axes(self.generator, self.device)
+        found = self._axes
+        if found is None or found[0] is not self.generator or found[1] != self.device:
+            found = (self.generator, self.device, latent_axes(self.generator, self.device))
+            self._axes = found
+        return found[2]
 
     encode = operations.encode
     edit = operations.edit

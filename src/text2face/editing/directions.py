@@ -31,7 +31,9 @@ _SAMPLES: Final = 32_768
 _SEED: Final = 1
 _LIKENESS: Final = 0.05
 _LEAST: Final = 1.0
-_KEPT: weakref.WeakKeyDictionary[object, LatentPairs] = weakref.WeakKeyDictionary()
+_KEPT: weakref.WeakKeyDictionary[object, tuple[object, LatentPairs]] = (
+    weakref.WeakKeyDictionary()
+)  # of a sampler: the generator that its latents come from, and the pairs
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,11 @@ def _drawn(pipe: FaceModel) -> LatentPairs:
             f"the sampler is a {type(sampler).__name__}, which cannot tell what a latent looks "
             "like; pass pairs=LatentPairs(latents, embeddings)"
         )
-    if sampler not in _KEPT:
+    kept = _KEPT.get(sampler)
+    if kept is None or kept[0] is not generator:
         z = torch.randn(_SAMPLES, generator.z_dim, generator=torch.Generator().manual_seed(_SEED))
         rows = [generator.map(part.to(pipe.device)) for part in torch.split(z, 512)]
         seen = torch.cat([sampler.estimate(w) for w in rows])
-        _KEPT[sampler] = LatentPairs(torch.cat([w[:, 0] for w in rows]), seen)
-    return _KEPT[sampler]
+        kept = (generator, LatentPairs(torch.cat([w[:, 0] for w in rows]), seen))
+        _KEPT[sampler] = kept
+    return kept[1]

@@ -1,5 +1,5 @@
 # make demo        faces from words, in out/
-# make test        lint, types and tests
+# make test        lint, types, documentation and tests
 # make test-fast   the tests that take under a minute in all
 # make docs        the documentation as a site, in site/
 # make clean       everything that make has made
@@ -18,7 +18,7 @@ demo: $(VENV)/.installed
 	$(BIN)/text2face generate --prompts docs/demo-prompts.txt --seed 7 --grid 4x8 --overwrite -o out
 	@echo "The command is there after: source $(BIN)/activate"
 
-test: lint
+test: lint docs
 	$(BIN)/pytest
 
 test-fast: $(VENV)/.dev

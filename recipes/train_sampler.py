@@ -26,6 +26,7 @@ from text2face.cli.training import parse_changes, show_training
 from text2face.encoders.base import TextImageEncoder
 from text2face.evaluation.drawing import embed_images
 from text2face.loading import load_component
+from text2face.samplers.cvae import CVAESampler
 from text2face.samplers.saved import SavedSampler
 from text2face.training import PRESETS, Pairs, TrainingConfig, make_bank, preset, read_pairs, train
 from text2face.training.pairs import write_pairs
@@ -174,6 +175,9 @@ def main(
     if bank_size:
         seen = Pairs(None, embed_pictures(encoder, pictures, bank_size))
         sampler = sampler.with_bank(make_bank(seen, encoder, texts))
+        if known is not None and isinstance(sampler, CVAESampler):
+            rows = np.load(pictures.parent / "parameters.npy")[: len(seen)].astype(np.float32)
+            sampler = sampler.with_latents(Known.from_file(known)(torch.from_numpy(rows)))
     sampler.save_pretrained(out)
     click.echo(f"saved {out}")
 

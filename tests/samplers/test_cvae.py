@@ -98,3 +98,30 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match="missing file"):
         CVAESampler.from_pretrained(tmp_path)
+
+
+def test_a_sampler_that_remembers_draws_the_latents_of_its_bank(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = CVAESamplerConfig(embedding_dim=8, w_dim=6, num_ws=3, width=16, depth=1, code_dim=4)
+    images = torch.nn.functional.normalize(torch.randn(5, 8), dim=1)
+    bank = ConditionBank(images, images.mean(0), images.mean(0))
+    plain = CVAESampler(config).with_bank(bank)
+    latents = torch.randn(5, 6)
+    sampler = plain.with_latents(latents)
+    still = torch.zeros(5, 4)
+    for drawn in (sampler.sample(images, still), sampler.sample(3 * images, still)):
+        torch.testing.assert_close(drawn, latents[:, None].expand(-1, 3, -1), atol=0.03, rtol=0)
+    z = torch.randn(5, 4)
+    assert (sampler.sample(images, z) - sampler.sample(images, still)).abs().max() > 1e-4
+    text = torch.nn.functional.normalize(images[:1] + 0.1 * torch.randn(1, 8), dim=1)
+    moved = sampler.sample(text, still[:1]) - sampler.sample(images[:1], still[:1])
+    expected = plain.sample(text, still[:1]) - plain.sample(images[:1], still[:1])
+    torch.testing.assert_close(moved, expected)
+    sampler.save_pretrained(tmp_path)
+    again = CVAESampler.from_pretrained(tmp_path)
+    assert torch.equal(again.bank_codes, sampler.bank_codes)
+    torch.testing.assert_close(
+        again.sample(images, z), sampler.sample(images, z), atol=0.02, rtol=0
+    )
+    with pytest.raises(ArgumentError, match="one for each image of the bank"):
+        plain.with_latents(latents[:3])

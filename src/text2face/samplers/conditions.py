@@ -39,7 +39,7 @@ NEIGHBOURS: Final = 50
 MIXED: Final = 10
 """M of the paper."""
 DIRICHLET_ALPHA: Final = 0.2
-TEMPERATURE: Final = 0.025
+TEMPERATURE: Final = 0.02
 LARGEST_SHARE: Final = 1 / 4
 """The largest share of one image in `draw`."""
 SPACING: Final = 0.145

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Final, Literal, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from text2face.checks import check_count
 from text2face.dense import Dense, normalize_second_moment
@@ -17,6 +18,9 @@ from text2face.samplers.layers import ModulatedBlock
 from text2face.samplers.standard import StandardConfig, StandardSampler
 
 __all__ = ["CVAESampler", "CVAESamplerConfig", "LatentPosterior"]
+
+VARIETY: Final = 0.25
+"""How much of the spread of z is added to a latent of the bank."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class CVAESamplerConfig(StandardConfig):
     architecture: Literal["plain", "residual", "outline"] = "residual"
     """The decoder: "plain" as in the paper, residual blocks that the condition modulates, or
     "outline": two layers each way, half the width on the side of the code."""
+    bank_latents: bool = False
+    """Whether the bank holds the latents of its images, which are what `sample` starts from."""
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -37,6 +43,10 @@ class CVAESamplerConfig(StandardConfig):
         """
         super().__post_init__()
         check_count("code_dim", self.code_dim)
+        if self.bank_latents and (not self.bank_size or self.num_groups > 1):
+            raise ArgumentError(
+                "bank_latents is True, expected a bank_size above 0 and one code for all layers"
+            )
         if self.architecture not in _DECODERS:
             raise ArgumentError(
                 f"bad architecture: got {self.architecture!r}, expected one of "
@@ -139,6 +149,8 @@ class CVAESampler(StandardSampler):
 
     config_class = CVAESamplerConfig
     config: CVAESamplerConfig
+    bank_codes: Tensor
+    bank_code_scale: Tensor
 
     def __init__(self, config: CVAESamplerConfig | None = None) -> None:
         """Make a sampler with random weights."""
@@ -148,6 +160,36 @@ class CVAESampler(StandardSampler):
         self.decoders = nn.ModuleList(_DECODERS[config.architecture](config) for _ in range(groups))
         self.posterior = LatentPosterior(config)
         self.add_standards()
+        if config.bank_latents:
+            whole = torch.zeros(config.bank_size, config.w_dim, dtype=torch.int8)
+            self.register_buffer("bank_codes", whole)
+            self.register_buffer("bank_code_scale", torch.ones(config.w_dim))
+
+    def with_latents(self, latents: Tensor) -> Self:
+        """A copy of this sampler that remembers the latents of the images of its bank.
+
+        The network averages over what an embedding leaves open, and an average of two hats is no
+        hat. An image of the bank has one latent, which is drawn as it is.
+
+        Args:
+            latents: Codes that all layers share [bank_size, w_dim]; kept in eight bits each.
+
+        Raises:
+            ArgumentError: There are not as many as images in the bank.
+        """
+        if latents.shape != (self.config.bank_size, self.w_dim):
+            raise ArgumentError(
+                f"the latents are {list(latents.shape)}, expected "
+                f"[{self.config.bank_size}, {self.w_dim}], one for each image of the bank"
+            )
+        copy = type(self)(replace(self.config, bank_latents=True))
+        centred = latents.float() - self.latent_mean[0]
+        scale = centred.abs().amax(dim=0).clamp(min=1e-6) / 127
+        state = self.state_dict()
+        state["bank_codes"] = (centred / scale).round().clamp(-127, 127).to(torch.int8)
+        state["bank_code_scale"] = scale
+        copy.load_state_dict(state)
+        return copy.eval().requires_grad_(False)
 
     @property
     def z_dim(self) -> int:
@@ -161,6 +203,9 @@ class CVAESampler(StandardSampler):
     def sample(self, condition: Tensor, z: Tensor) -> Tensor:
         """Draw latents.
 
+        With `bank_latents`, that of the image of the bank nearest to the condition, moved by what
+        the network sees between the two, and by `VARIETY` of what it makes of z.
+
         Args:
             condition: Embeddings [N, D], normalised here.
             z: [N, z_dim], drawn from N(0, I).
@@ -172,7 +217,16 @@ class CVAESampler(StandardSampler):
             ArgumentError: The shapes do not fit.
         """
         self.check_inputs(condition, z, self.z_dim)
-        return self.restore(self.decode(z.float(), self.prepare_condition(condition)))
+        wanted, z = self.prepare_condition(condition), z.float()
+        if not self.config.bank_latents:
+            return self.restore(self.decode(z, wanted))
+        nearest = (F.normalize(condition.float(), dim=1) @ self.bank_embeddings.T).argmax(dim=1)
+        near = self.prepare_condition(self.bank_embeddings[nearest])
+        still = torch.zeros_like(z)
+        moved = self.decode(still, wanted) - self.decode(still, near)
+        varied = VARIETY * (self.decode(z, wanted) - self.decode(still, wanted))
+        codes = self.bank_codes[nearest] * self.bank_code_scale / self.latent_std[0]
+        return self.restore(codes + moved + varied)
 
     def infer(self, latents: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """The posterior of a known latent, to draw a face that resembles it.

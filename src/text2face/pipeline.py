@@ -422,11 +422,12 @@ class TextToFace:
         corrected: dict[str, str] = {}
         for blend in prompt.wanted + prompt.unwanted:
             unknown = self.encoder.unknown_words(blend.text)
-            prompts.check_known(blend.text, unknown)
-            found += unknown
             if isinstance(self.encoder, WordEncoder):
                 prompts.check_about_a_face(blend.text, self.encoder.speaks_of_a_face(blend.text))
                 corrected |= self.encoder.corrected_words(blend.text)
+            else:
+                prompts.check_known(blend.text, unknown)
+            found += unknown
         return replace(
             prompt,
             unknown_words=tuple(dict.fromkeys(found)),

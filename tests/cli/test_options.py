@@ -39,6 +39,7 @@ DECIDED: dict[str, str] = {
         learning_rate seed changes settings resume texts sample_prompts name device tensorboard
         dry_run quiet""",
     "describe": "image encoder phrases count samples strength seed out as_json",
+    "words": "encoder about as_json",
     "encode": f"image out {FACE} {MODEL}",
     "edit": f"image words out strength as_json {EDIT} {FACE} {MODEL}",
     "mix": f"a b out layers {MODEL}",

@@ -92,6 +92,8 @@ _TOGETHER: Final = """
     person: human being; human face
     make up: makeup
     eyeshadow: eye shadow
+    no lipstick and no eyeshadow: no make up; without make up; no makeup; without makeup
+    no lipstick and no eyeshadow: without any make up; without any makeup; not wearing make up
     big smile: showing teeth; showing his teeth; showing her teeth; baring teeth; toothy grin
     grinning: grinning from ear to ear; smiling from ear to ear
     bald: bald as an egg; bald as a coot; not a hair on his head; not a hair on her head

@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from text2face.cli.options import Command
 from text2face.errors import ArgumentError
 
 __all__ = ["words"]
@@ -15,7 +16,7 @@ __all__ = ["words"]
 _WIDTH: Final = 88
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--encoder", help="A folder, hub id or known name.  [default: bundled]")
 @click.option("--about", help="Only the words that speak of this, such as hair.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")

@@ -38,6 +38,7 @@ DECIDED: dict[str, str] = {
     "train": """task model preset_name generator encoder folder count out steps minutes batch_size
         learning_rate seed changes settings resume texts sample_prompts name device tensorboard
         dry_run quiet""",
+    "push": "model hub_id private licence evaluation only_card",
     "describe": "image encoder phrases count samples strength seed out as_json",
     "words": "encoder about as_json",
     "encode": f"image out {FACE} {MODEL}",
@@ -76,6 +77,7 @@ REFUSED: list[tuple[list[str], str]] = [
         "--device cuda:9", "--device meta",
     )),
     (["train"], "--model x"),
+    (["push", "model", "you/it", "--card"], "--private"),
     (["train", "--pairs", "x"], "--count 9"),
     *((["describe", "x.png"], option) for option in ("--strength 1", "--seed 3", "-o x.npz")),
     *(([command, *more], option)

@@ -54,7 +54,7 @@ def test_an_encoder_starts_at_the_mean_and_survives_its_files(tmp_path: Path) ->
     assert torch.allclose(again.encode(images), encoder.encode(images), atol=2e-2)
     with pytest.raises(ArgumentError, match="images have shape"):
         encoder.encode(images[0])
-    with pytest.raises(ArgumentError, match="bad sizes"):
+    with pytest.raises(ArgumentError, match="bad image_size: got 100"):
         InversionConfig(image_size=100)
 
 

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import click
 
+from text2face.cli.options import Command
+from text2face.errors import ArgumentError
+
 __all__ = ["push"]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("model")
 @click.argument("hub_id", metavar="OWNER/NAME")
 @click.option("--private", is_flag=True, help="Make a new repository private.")
@@ -37,6 +40,8 @@ def push(
     from text2face.pipeline import TextToFace
     from text2face.storage.folders import read_json
 
+    if only_card and private:
+        raise ArgumentError("--private is given with --card, which uploads nothing; leave one out")
     pipe = TextToFace.from_pretrained(model)
     if only_card:
         figures = None if evaluation is None else read_json(evaluation)

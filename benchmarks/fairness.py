@@ -44,7 +44,9 @@ def prompts() -> list[tuple[str, str, str]]:
         for word in ADJECTIVES
         for who in PEOPLE
     ]
-    return asked + [(role, f"a face of a {role}", "a person") for role in ROLES]
+    return asked + [
+        (role, f"{'an' if role[0] in 'aeiou' else 'a'} {role}", "a person") for role in ROLES
+    ]
 
 
 def shares(pipe: TextToFace, judge: Judge, text: str, faces: int) -> dict[str, NDArray[np.float64]]:

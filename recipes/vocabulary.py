@@ -116,7 +116,8 @@ def make_words() -> dict[str, Any]:
     return {
         "words": words,
         "aliases": aliases,
-        "roles": tuple(role for role in ROLES if role not in taken),
+        # "Pilot" is also a shape of glasses, in company (`TOGETHER`); alone it is somebody.
+        "roles": tuple(role for role in ROLES if role not in taken or role == "pilot"),
         "real_words": tuple(word for word in real if word not in taken),
         "known": known_words(words),
     }

@@ -88,6 +88,14 @@ def test_corrections_are_told_and_real_words_are_not_corrected(vocabulary: Vocab
 def test_who_somebody_is_says_nothing_of_looks(vocabulary: Vocabulary) -> None:
     assert read(vocabulary, "a nurse with glasses") == ["a", "person", "with", "glasses"]
     assert vocabulary.unknown_words("two nurses") == ["two", "nurses"]
+    assert read(vocabulary, "a nurse, a man with glasses") == ["a", "a", "man", "with", "glasses"]
+    assert read(vocabulary, "nurses") == ["person"]
+
+
+def test_an_unknown_word_leaves_no_trace_in_the_article() -> None:
+    vocabulary = Vocabulary(("a", "an", "man", "old"))
+    assert vocabulary.encode("an honest man") == vocabulary.encode("a man")
+    assert vocabulary.encode("an old man") == vocabulary.encode("a old man")
 
 
 def test_length_counts_every_id(vocabulary: Vocabulary) -> None:

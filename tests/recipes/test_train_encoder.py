@@ -113,7 +113,7 @@ def test_the_vocabulary_covers_the_captions() -> None:
         ("remove the glasses", "no glasses", []),
         ("take the hat off", "no hat", []),
         ("w/o beard", "without beard", []),
-        ("an older husband", "an older man", []),
+        ("an older husband", "a older man", []),
         ("a cat", "a", ["cat"]),
         ("hello", "", []),
     ],

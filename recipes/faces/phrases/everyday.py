@@ -40,6 +40,7 @@ _ROLES: Final = """
     lumberjack hunter explorer astronaut captain politician president minister mayor diplomat
     celebrity star actor model influencer neighbour neighbor friend colleague cousin stranger
     customer client patient guest tourist refugee immigrant citizen voter boyfriend girlfriend
+    cleaner terrorist officer guard servant butler maid governor king queen prince princess
     hero villain leader expert beginner winner loser genius vampire wizard ghost
 """
 ROLES: Final[tuple[str, ...]] = tuple(dict.fromkeys(_ROLES.split()))
@@ -79,6 +80,8 @@ _TOGETHER: Final = """
     fedora: felt hat; panama hat; trilby hat; fedora hat; brimmed hat; hat with a brim
     fedora: hat with a wide brim
     aviator: pilot style; aviator style
+    aviator sunglasses: pilot sunglasses; pilot shades
+    aviator glasses: pilot glasses; pilot frames; pilot spectacles
     sunglasses: sun glasses; dark glasses; tinted glasses
     glasses: eye glasses; reading glasses; prescription glasses; clear glasses
     buzzcut: buzz cut; number one cut; military cut

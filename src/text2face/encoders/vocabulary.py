@@ -14,6 +14,50 @@ FIRST_WORD: Final = 2
 PERSON: Final = "person"
 
 _TOKEN: Final = re.compile(r"\d+s(?![^\W_])|\d+|[^\W\d_]+")
+_PEOPLE: Final = frozenset(
+    [
+        "person",
+        "human",
+        "man",
+        "woman",
+        "boy",
+        "girl",
+        "child",
+        "kid",
+        "baby",
+        "lady",
+        "guy",
+        "gentleman",
+        "male",
+        "female",
+        "dude",
+        "bloke",
+        "fellow",
+        "chap",
+        "gal",
+        "lad",
+        "lass",
+        "youth",
+        "senior",
+        "pensioner",
+        "grandpa",
+        "grandma",
+        "granny",
+        "mum",
+        "mom",
+        "dad",
+        "mother",
+        "father",
+        "parent",
+        "someone",
+        "somebody",
+        "anyone",
+        "face",
+        "redhead",
+        "blonde",
+        "brunette",
+    ]
+)
 _APOSTROPHES: Final = re.compile(r"(?<=\w)['’ʼ](?=\w)")
 _ENDINGS: Final = (
     ("", "s"),
@@ -98,8 +142,16 @@ class Vocabulary:
         return found
 
     def encode(self, text: str) -> list[int]:
-        """The ids of the known words of a text: what is not known has no effect."""
-        return [self._ids[part] for word in self.read(text) for part in self._parts(word)]
+        """The ids of the known words of a text: what is not known has no effect.
+
+        A word for somebody, such as "nurse", is `PERSON` where nobody else is named. "An" is "a",
+        since the word that it was written for may be gone.
+        """
+        words = self.read(text)
+        known = [part for word in words for part in word.read or ()]
+        somebody = any(part in _PEOPLE for part in known)
+        parts = [part for word in words for part in self._parts(word, somebody)]
+        return [self._ids["a" if part == "an" and "a" in self._ids else part] for part in parts]
 
     def unknown_words(self, text: str) -> list[str]:
         """The words of a text that are not known in any spelling, in order, once each."""
@@ -111,19 +163,22 @@ class Vocabulary:
             word.text: " ".join(word.read) for word in self.read(text) if word.guessed and word.read
         }
 
-    def _parts(self, word: Word) -> tuple[str, ...]:
-        if word.read is None and word.text in self.roles and PERSON in self._ids:
-            return (PERSON,)
+    def _parts(self, word: Word, somebody: bool) -> tuple[str, ...]:
+        if word.read is None and self._is_role(word.text) and PERSON in self._ids:
+            return () if somebody else (PERSON,)
         return word.read or ()
+
+    def _is_role(self, word: str) -> bool:
+        return not self.roles.isdisjoint({word, *_other_endings(word)})
 
     def _find(self, word: str) -> Word:
         """What one word is read as."""
+        if word in self.roles:
+            return Word(word, None)
         if word in self._ids:
             return Word(word, (word,))
         if (known := self.aliases.get(word)) is not None:
             return Word(word, tuple(known.split()))
-        if word in self.roles:
-            return Word(word, None)
         if word.isdecimal():
             number = self._near_number(word)
             return Word(word, None if number is None else (number,))

@@ -352,6 +352,8 @@ def test_what_is_no_http_is_answered_in_json(served: Running) -> None:
     for sent in (b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"A" * 100_000):
         with socket.create_connection(address(served)) as sender:
             sender.sendall(sent)
-            answer = sender.recv(1000)
+            answer = b""
+            while b"}}" not in answer and (more := sender.recv(1000)):  # head and body come apart
+                answer += more
         assert answer.startswith(b"HTTP/1.1 400")
         assert b'{"error"' in answer

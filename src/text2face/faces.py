@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from text2face.checks import check_images
 from text2face.pictures import to_rgb
 from text2face.settings import NoiseMode
 
@@ -53,7 +54,14 @@ def noise(seed: int, dim: int) -> Tensor:
 
 
 def to_pil(images: Tensor) -> list[Image.Image]:
-    """Images [N, 3, H, W] in [-1, 1] → 8-bit RGB pictures."""
+    """Images [N, 3, H, W] in [-1, 1] → 8-bit RGB pictures; grey ones [N, 1, H, W] too.
+
+    Raises:
+        ArgumentError: They have another number of channels.
+    """
+    if images.ndim == 4 and images.shape[1] == 1:
+        images = images.expand(-1, 3, -1, -1)
+    check_images(images)
     pixels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu()
     return [Image.fromarray(picture) for picture in pixels.numpy()]
 

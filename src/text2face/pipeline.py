@@ -23,6 +23,7 @@ from text2face.errors import ArgumentError, CheckpointError, PromptError
 from text2face.faces import Face, Noise, noise, to_pil
 from text2face.generators.axes import LatentAxes, latent_axes
 from text2face.generators.base import Generator
+from text2face.generators.mapping import rgb
 from text2face.inversion.base import LatentEncoder
 from text2face.output import Drawing, Output
 from text2face.prompts import Prompt
@@ -75,14 +76,16 @@ class TextToFace:
         Args:
             encoder: Text and images → embeddings.
             sampler: Embedding → latent.
-            generator: Latent → image.
+            generator: Latent → image; a StyleGAN of grey pictures becomes one of RGB pictures.
             inverter: Image → latent; None if faces come from words alone.
             config: Defaults and the model's name.
             folder: The folder or file that the components were loaded from, if they were.
 
         Raises:
             CheckpointError: The components do not fit together.
+            ArgumentError: The generator's pictures are not RGB.
         """
+        generator = rgb(generator)
         fits = [("sampler", "embedding_dim", sampler.embedding_dim, encoder.embedding_dim)]
         for kind, part in (("sampler", sampler), ("inversion encoder", inverter)):
             if part is not None:

@@ -20,6 +20,7 @@ from text2face.checkpoints import load_generator
 from text2face.cli.errors import note
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError
+from text2face.generators.mapping import rgb
 from text2face.loading import BUNDLED, load_encoder
 from text2face.pipeline import PipelineConfig, TextToFace
 from text2face.printing import printable
@@ -73,7 +74,7 @@ def make_pairs_command(
         inverter = _inverter(invert, place) if invert else None
         drawer: Any = None
         if photos is None:
-            drawer = _to(load_generator(generator or str(BUNDLED)), place)
+            drawer = _to(rgb(load_generator(generator or str(BUNDLED))), place)
             mixing.layer_groups(drawer.num_ws)
         if drawer is not None:
             _say(_cost(drawer, seer, folder, count, place), quiet)
@@ -138,7 +139,7 @@ def train_command(
     if config.steps is None and config.minutes is None:
         config = dataclasses.replace(config, minutes=5.0)
     with join(place):
-        drawer = _to(load_generator(generator or str(BUNDLED)), place)
+        drawer = _to(rgb(load_generator(generator or str(BUNDLED))), place)
         seer = _to(load_any_encoder(encoder), place)
         known = read_prompts(texts) if texts else PHRASES
         shown = read_prompts(sample_prompts) if sample_prompts else runs.SAMPLE_PROMPTS

@@ -6,6 +6,8 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from text2face.errors import ArgumentError, quoted
+
 
 @runtime_checkable
 class Generator(Protocol):
@@ -39,3 +41,16 @@ class Generator(Protocol):
     def synthesize(self, w: Tensor, noise_mode: str = "const") -> Tensor:
         """W [N, num_ws, w_dim] → images [N, img_channels, H, W], float in [-1, 1] (not clamped)."""
         ...
+
+
+def check_channels(channels: object) -> None:
+    """Check that a generator's pictures are RGB, which every encoder and every file expects.
+
+    Raises:
+        ArgumentError: `img_channels` is not 3.
+    """
+    if channels != 3:
+        raise ArgumentError(
+            f"the generator draws pictures of {quoted(channels)} "
+            f"{'channel' if channels == 1 else 'channels'} (img_channels), expected 3"
+        )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from text2face.dense import Dense, normalize_second_moment
 from text2face.errors import ArgumentError, quoted
+from text2face.generators.base import Generator, check_channels
 from text2face.generators.layers import NOISE_MODES
+from text2face.storage.networks import Blank
 from text2face.storage.saved import SavedModule
 
-__all__ = ["GeneratorConfig", "MappedGenerator", "Mapping"]
+__all__ = ["GeneratorConfig", "MappedGenerator", "Mapping", "rgb"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class GeneratorConfig:
     img_resolution: int = 1024
     """Height and width of the image in pixels, a power of two."""
     img_channels: int = 3
-    """Channels of the image."""
+    """Channels of the image: 3, or 1 for a network that was trained on grey pictures."""
     mapping_layers: int = 8
     """Layers of the mapping network."""
     mapping_lr_multiplier: float = 0.01
@@ -59,6 +61,8 @@ class GeneratorConfig:
                 f"bad sizes: got {quoted(self)}, expected z_dim, w_dim, img_channels and "
                 "mapping_layers from 1 and c_dim from 0"
             )
+        if self.img_channels != 1:
+            check_channels(self.img_channels)
         if not 0 < self.mapping_lr_multiplier < math.inf:
             raise ArgumentError(
                 f"bad mapping_lr_multiplier: got {self.mapping_lr_multiplier}, expected a positive "
@@ -118,6 +122,21 @@ class MappedGenerator(SavedModule):
         self.img_channels: int = config.img_channels
         self.mapping = Mapping(config)
         self.synthesis = self.synthesis_class(config)
+
+    def as_rgb(self) -> Self:
+        """This network, or for a grey one a frozen network with three equal channels."""
+        if self.img_channels == 3:
+            return self
+        with Blank():
+            made = type(self)(replace(self.config, img_channels=3))
+        shapes = {name: tensor.shape for name, tensor in made.state_dict().items()}
+        # Only the weights and biases of the RGB outputs have another shape.
+        state = {
+            name: tensor if tensor.shape == shapes[name] else tensor.repeat_interleave(3, dim=0)
+            for name, tensor in self.state_dict().items()
+        }
+        made.load_state_dict(state, assign=True)
+        return made.eval().requires_grad_(False)
 
     @property
     def mean_latent(self) -> Tensor:
@@ -183,6 +202,18 @@ class MappedGenerator(SavedModule):
             )
         image: Tensor = self.synthesis(w, noise_mode)
         return image
+
+
+def rgb(generator: Generator) -> Generator:
+    """The generator as encoders need it: a StyleGAN of grey pictures with three equal channels.
+
+    Raises:
+        ArgumentError: Its pictures have another number of channels.
+    """
+    if isinstance(generator, MappedGenerator) and generator.img_channels == 1:
+        return generator.as_rgb()
+    check_channels(generator.img_channels)
+    return generator
 
 
 def _check_shape(name: str, tensor: Tensor, expected: tuple[int | None, ...]) -> None:

@@ -26,6 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, TrainingError
 from text2face.generators.base import Generator
+from text2face.generators.mapping import rgb
 from text2face.precision import autocast
 from text2face.samplers.base import LatentSampler
 from text2face.samplers.saved import SavedSampler
@@ -337,6 +338,7 @@ def train(
         OutputError: The folder cannot be written, or another process trains there.
         Stopped: SIGTERM or Ctrl-C came; the checkpoint is saved.
     """
+    generator = None if generator is None else rgb(generator)
     with nullcontext() if out is None else hold_together(out):
         trainer = Trainer(config, pairs, Frozen(generator, encoder, features), device=device)
         checkpoint = None if out is None else out / CHECKPOINT

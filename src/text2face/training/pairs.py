@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.generators.base import Generator
+from text2face.generators.mapping import rgb
 from text2face.storage.folders import atomic_file
 from text2face.training.distributed import barrier, hold_together, rank, world_size
 
@@ -151,16 +152,13 @@ def make_pairs(
         on_batch: Called with the number of pairs made after each batch.
 
     Raises:
-        ArgumentError: The counts are not positive, or the generator needs a class.
+        ArgumentError: The counts are not positive, or the generator needs a class or is not RGB.
     """
     if count < 1 or batch_size < 1 or start < 0:
         raise ArgumentError(
             f"count is {count}, batch_size {batch_size}, start {start}; expected at least 1, 1, 0"
         )
-    if generator.c_dim:
-        raise ArgumentError(
-            f"the generator needs one of {generator.c_dim} classes; expected one without classes"
-        )
+    generator = _checked(generator)
     mixing = mixing or Mixing()
     groups = mixing.layer_groups(generator.num_ws)
     latents, embeddings = [], []
@@ -174,6 +172,14 @@ def make_pairs(
         on_batch(last - start)
     made = torch.cat(latents), torch.cat(embeddings)
     return Pairs(*made, num_ws=generator.num_ws, layer_groups=groups)
+
+
+def _checked(generator: Generator) -> Generator:
+    if generator.c_dim:
+        raise ArgumentError(
+            f"the generator needs one of {generator.c_dim} classes; expected one without classes"
+        )
+    return rgb(generator)
 
 
 def _latents(
@@ -231,9 +237,11 @@ def write_pairs(
     same bytes. Arguments as for `make_pairs`; `on_batch` counts this process's pairs.
 
     Raises:
+        ArgumentError: See `make_pairs`.
         CheckpointError: The folder holds shards of another series.
         OutputError: It cannot be written.
     """
+    generator = _checked(generator)
     mixing = mixing or Mixing()
     series = {
         "seed": str(seed),

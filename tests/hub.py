@@ -59,6 +59,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.send_path(self.server.root.joinpath(*parts), body=body)
         if len(parts) >= 5 and parts[2] == "resolve":
             folder = self.server.repository("/".join(parts[:2]))
+            if not folder.is_dir():
+                return self.send_status(404, {"X-Error-Code": "RepoNotFound"})
             return self.send_path(folder.joinpath(*parts[4:]), body=body)
         return self.send_status(404)
 

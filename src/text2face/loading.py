@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from pathlib import Path
+import re
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 from typing import Any, Final, Protocol, Self, cast, runtime_checkable
 
 import torch
@@ -13,11 +15,14 @@ from text2face import registry
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.storage.folders import CONFIG_NAME, read_config, read_json
-from text2face.storage.hub import is_hub_id, snapshot
+from text2face.storage.hub import fetch, is_hub_id, snapshot
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
 
 _PATTERNS: Final = ("*.json", "*.safetensors", "*.md", "*.txt", "*.model")
+_SUFFIXES: Final = (".ckpt", ".pkl", ".pt", ".pth", ".safetensors")
+_PLAIN_NAME: Final = re.compile(r"([\w+-][\w .+-]*/)*[\w+-][\w .+-]*")
+"""A relative path without hidden parts, and without what the hub's patterns take for a wildcard."""
 
 
 @runtime_checkable
@@ -32,6 +37,39 @@ class Saveable(Protocol):
     def save_pretrained(self, folder: Path) -> None:
         """Save to a component folder."""
         ...
+
+
+def find_file(source: str | Path | None) -> Path | None:
+    """The checkpoint file that a name stands for; None if it stands for something else.
+
+    Args:
+        source: A file, or a file in a hub repository, "owner/name:file.pkl", which is downloaded if
+            it is not in the cache (with the YAML file of the same name, if there is one).
+
+    Raises:
+        CheckpointError: The repository or the file in it does not exist, is of a kind that is not
+            read, or cannot be reached.
+    """
+    if source is None or Path(source).exists():
+        return Path(source) if source is not None and Path(source).is_file() else None
+    hub_id, colon, name = str(source).partition(":")
+    if not colon or not is_hub_id(hub_id):
+        if str(source).endswith(_SUFFIXES):
+            raise CheckpointError(
+                f"no file {source}; expected a checkpoint on this machine, or in a hub repository, "
+                "such as owner/name:network.pkl; check the path"
+            )
+        return None
+    if not _PLAIN_NAME.fullmatch(name) or not name.endswith(_SUFFIXES):
+        raise CheckpointError(
+            f"bad file name in a hub repository: got {quoted(name)} in {hub_id}, expected a plain "
+            f"name such as network.pkl that ends in {', '.join(_SUFFIXES)}"
+        )
+    path = fetch(hub_id, name)
+    if path.suffix == ".ckpt":  # a prior of clip2latent; others have no YAML file
+        with suppress(CheckpointError):
+            fetch(hub_id, str(PurePosixPath(name).with_suffix(".yaml")))
+    return path
 
 
 def find_model(source: str | Path | None) -> Path:

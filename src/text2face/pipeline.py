@@ -121,8 +121,9 @@ class TextToFace:
 
         Args:
             source: A folder; a hub id such as "owner/name"; the name of a published pipeline, such
-                as "clip2latent-ffhq"; the official checkpoint file of Fast text2StyleGAN; or None
-                for the model that comes with the package.
+                as "clip2latent-ffhq"; the official checkpoint file of Fast text2StyleGAN, here or
+                in a hub repository, "owner/name:file.pt"; or None for the model that comes with
+                the package.
             encoder: Take this encoder instead of the model's own, which is then not loaded.
             accept_licence: The licences of a published pipeline are known and accepted; once is
                 enough.
@@ -138,10 +139,11 @@ class TextToFace:
             pipe = cls(parts.encoder, parts.sampler, parts.generator, config=config)
             pipe._named = None if encoder else parts.fingerprint
             return pipe
-        if source is not None and Path(source).is_file():
+        file = loading.find_file(source)
+        if file is not None:
             from text2face.checkpoints import fast_text2stylegan
 
-            folder, config = Path(source), PipelineConfig(**fast_text2stylegan.DEFAULTS)
+            folder, config = file, PipelineConfig(**fast_text2stylegan.DEFAULTS)
             components: tuple[Any, ...] = fast_text2stylegan.load_checkpoint(folder, encoder)
         else:
             folder = loading.find_model(source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from huggingface_hub import close_session
 
 from text2face.errors import CheckpointError
 from text2face.storage.hub import snapshot
@@ -20,6 +21,8 @@ def test_a_proxy_that_is_not_spoken_is_told(
     monkeypatch.setenv(name, f"{kind}://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    close_session()  # a client that is open already would go on without the proxy
     with pytest.raises(CheckpointError, match=r"_PROXY=.*; a SOCKS proxy needs") as caught:
         snapshot("owner/name", ("*.json",))
     assert f"{kind}://" in str(caught.value)
+    close_session()

@@ -17,7 +17,6 @@ from text2face.samplers.base import LatentSampler
 __all__ = ["load_checkpoint", "load_generator", "load_sampler", "read_checkpoint"]
 
 _DELTAEDIT: Final = "sm_coarse.mapping.1.weight"
-_SUFFIXES: Final = {".pkl", ".pt", ".pth", ".ckpt"}
 
 
 def load_generator(source: str | Path) -> Generator:
@@ -26,9 +25,10 @@ def load_generator(source: str | Path) -> Generator:
     Args:
         source: A checkpoint file (see docs/checkpoints.md), a folder that `save_pretrained` or
             `text2face convert` has written, the folder of a whole model, a hub id of one of these
-            folders, such as "owner/name", a name of `text2face models list` that has been
-            downloaded, or a function in Python, "module:name" or "file.py:name" (see
-            `text2face.generators.wrap`), which is run.
+            folders, such as "owner/name", a checkpoint file in a hub repository, such as
+            "owner/name:network.pkl", a name of `text2face models list` that has been downloaded, or
+            a function in Python, "module:name" or "file.py:name" (see `text2face.generators.wrap`),
+            which is run.
 
     Returns:
         The generator on the CPU in float32, in evaluation mode and frozen.
@@ -54,9 +54,9 @@ def load_sampler(source: str | Path, config: str | Path | None = None) -> Latent
     ```
 
     Args:
-        source: A prior of clip2latent, a folder that `save_pretrained` has written, the folder of a
-            whole model, a hub id of one of these folders, or a name of `text2face models list` that
-            has been downloaded.
+        source: A prior of clip2latent, here or in a hub repository ("owner/name:prior.ckpt"), a
+            folder that `save_pretrained` has written, the folder of a whole model, a hub id of one
+            of these folders, or a name of `text2face models list` that has been downloaded.
         config: The YAML file that belongs to a prior of clip2latent; None = the one of the same
             name beside it.
 
@@ -85,18 +85,12 @@ def _find(source: str | Path, kind: str) -> Path:
     Raises:
         CheckpointError: There is none.
     """
-    path = Path(source)
-    if not path.exists():
-        if source in MODELS and MODELS[str(source)].kind == kind:
-            found = downloaded(str(source))
-            return found / MODELS[str(source)].file if found.is_dir() else found
-        if path.suffix in _SUFFIXES:
-            raise CheckpointError(
-                f"no file {source}; expected a checkpoint on this machine; check the path, or "
-                "download it first"
-            )
-    if path.is_file():
-        return path
+    if source in MODELS and MODELS[str(source)].kind == kind and not Path(source).exists():
+        found = downloaded(str(source))
+        return found / MODELS[str(source)].file if found.is_dir() else found
+    file = loading.find_file(source)
+    if file is not None:
+        return file
     folder = loading.find_model(source)
     return folder / kind if (folder / "pipeline.json").is_file() else folder
 

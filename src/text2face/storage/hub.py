@@ -14,7 +14,7 @@ from urllib.request import getproxies
 
 from text2face.errors import ArgumentError, CheckpointError, OutputError, quoted
 
-__all__ = ["is_hub_id", "push", "snapshot", "without_proxies"]
+__all__ = ["fetch", "is_hub_id", "push", "snapshot", "without_proxies"]
 
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -50,7 +50,6 @@ def snapshot(
         CheckpointError: There is no such hub model, or the hub cannot be reached.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
     from tqdm import tqdm
 
     class NoBar(tqdm):  # type: ignore[misc]
@@ -60,7 +59,7 @@ def snapshot(
             options.pop("name", None)  # of the hub's own bars
             super().__init__(*args, **{**options, "disable": True})
 
-    try:
+    with _telling(hub_id, expected):
         return Path(
             snapshot_download(
                 hub_id,
@@ -70,6 +69,36 @@ def snapshot(
                 tqdm_class=None if progress else NoBar,
             )
         )
+
+
+def fetch(hub_id: str, name: str) -> Path:
+    """Fetch one file of a hub repository, or find it in the cache.
+
+    Args:
+        hub_id: "owner/name".
+        name: The file's path in the repository.
+
+    Raises:
+        CheckpointError: There is no such repository or file, or the hub cannot be reached.
+    """
+    from huggingface_hub import hf_hub_download
+
+    with _telling(hub_id, f"a file on this machine, or a hub repository that holds {name}", name):
+        return Path(hf_hub_download(hub_id, name))
+
+
+@contextmanager
+def _telling(hub_id: str, expected: str, name: str = "") -> Iterator[None]:
+    """Tell in one line what stands in the way of a download, of one file or of several."""
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        yield
     except GatedRepoError:
         raise CheckpointError(
             f"the hub model {hub_id} is gated; accept its terms on the hub and log in with "
@@ -80,7 +109,12 @@ def snapshot(
             f"no folder and no hub model {hub_id}; expected {expected} or a public hub id; check "
             "the name"
         ) from None
-    except (ImportError, OSError, ValueError, RuntimeError) as error:
+    except (EntryNotFoundError, ImportError, OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
+            raise CheckpointError(
+                f"no file {name} in the hub repository {hub_id}; expected one of those that its "
+                "page lists; check the name"
+            ) from None
         # Offline, time-out, server error, a bad id; or a proxy that httpx cannot speak to.
         if isinstance(error, ImportError | ValueError) and (proxy := _odd_proxy()):
             raise CheckpointError(
@@ -89,8 +123,9 @@ def snapshot(
                 "the variable or name an HTTP proxy"
             ) from None
         raise CheckpointError(
-            f"cannot fetch {hub_id} from the model hub ({type(error).__name__}) and it is not in "
-            "the cache; check the network, or give a folder"
+            f"cannot fetch {f'{name} of ' if name else ''}{hub_id} from the model hub "
+            f"({type(error).__name__}) and it is not in the cache; check the network, or give a "
+            f"{'file' if name else 'folder'}"
         ) from None
 
 

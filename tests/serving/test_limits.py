@@ -172,7 +172,7 @@ def test_pixels_wait_in_the_queue_as_files(serve: Serve, monkeypatch: pytest.Mon
         with lock:
             at_once += 1
             most = max(most, at_once)
-        time.sleep(0.05)
+        time.sleep(0.3)  # all have come long before the queue is empty
         try:
             return original(*arguments, **named)
         finally:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import torch._dynamo  # noqa: F401 (imported by sums on the meta device; not what is measured)
+
 from text2face import registry
 from text2face.errors import Text2FaceError
 from text2face.loading import BUNDLED, load_component

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import re
 import socket
@@ -26,6 +27,14 @@ import uvicorn
 from text2face.serving.uploads import PageFolder, page_folder
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of gradio's own dependencies
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """What Gradio leaves open is closed here, and not in whatever test comes next."""
+    yield
+    gc.collect()
+
 
 HTTP = httpx.Client(timeout=60)  # one for all: each makes a TLS context
 SECRET = "text2face-secret"

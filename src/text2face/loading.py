@@ -27,7 +27,7 @@ _PLAIN_NAME: Final = re.compile(r"([\w+-][\w .+-]*/)*[\w+-][\w .+-]*")
 
 @runtime_checkable
 class Saveable(Protocol):
-    """What every component can do besides its own trade."""
+    """A component that can be saved to a folder and loaded from it."""
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> Self:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 from tests import tiny
@@ -39,9 +41,11 @@ def model(tmp_path: Path, pipe: TextToFace) -> Path:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., int]]:
     """Run the command line in this process and return its exit code; faults are raised."""
     monkeypatch.setenv("TEXT2FACE_TRACEBACK", "1")
+    threads = torch.get_num_threads()
+    before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
 
     def call(*arguments: object) -> int:
         with pytest.raises(SystemExit) as stop:
@@ -49,7 +53,13 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
         assert isinstance(stop.value.code, int)
         return stop.value.code
 
-    return call
+    yield call
+    torch.set_num_threads(threads)  # --threads is of the process
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from text2face.errors import (
     Text2FaceError,
     TrainingError,
 )
+from text2face.threads import share_cores
 
 if TYPE_CHECKING:
     from text2face.checkpoints import load_generator, load_sampler
@@ -47,6 +48,8 @@ __all__ = [
     "load_generator",
     "load_sampler",
 ]
+
+share_cores()  # before anything imports torch
 
 _LAZY = {
     "Output": "text2face.output",

@@ -19,14 +19,14 @@ SETTINGS = (
     "truncation truncation_cutoff diversity condition shortlist noise_mode negative_prompt literal"
 )
 FACE = "refine align points"
-MODEL = "quiet overwrite device model c2pa"
+MODEL = "quiet overwrite device threads model c2pa"
 EDIT = "lock source method"
 
 # What each command honours, and in which cases it refuses an option. A new option is in neither,
 # and the test fails until somebody has decided.
 DECIDED: dict[str, str] = {
     "generate": f"""texts file from_image num_images seed seeds {SETTINGS} candidates keep grid
-        outdir overwrite format c2pa save_latents model accept_licence offline device dtype
+        outdir overwrite format c2pa save_latents model accept_licence offline device threads dtype
         batch_size tar shard_size duplicates as_json quiet""",
     "info": "image as_json",
     "models list": "kind as_json",
@@ -34,12 +34,12 @@ DECIDED: dict[str, str] = {
     "models download": "names offline quiet",
     "convert": "source folder half overwrite",
     "pairs": """generator encoder photos invert count folder seed batch_size mix crossovers size
-        max_skipped device dry_run quiet""",
+        max_skipped device threads dry_run quiet""",
     "train": """task model preset_name generator encoder folder count out steps minutes batch_size
-        learning_rate seed changes settings resume texts sample_prompts name device tensorboard
-        dry_run quiet""",
+        learning_rate seed changes settings resume texts sample_prompts name device threads
+        tensorboard dry_run quiet""",
     "push": "model hub_id private licence evaluation only_card",
-    "describe": "image encoder phrases count samples strength seed out as_json",
+    "describe": "image encoder phrases count samples strength seed out threads as_json",
     "words": "encoder about as_json",
     "encode": f"image out {FACE} {MODEL}",
     "edit": f"image words out strength as_json {EDIT} {FACE} {MODEL}",
@@ -47,8 +47,8 @@ DECIDED: dict[str, str] = {
     "interpolate": f"a b out steps fps {MODEL}",
     "sweep": f"image prompt out first last steps other fps {EDIT} {FACE} {MODEL}",
     "evaluate": """model outdir assets reference prompts second_encoder sections prompt_count
-        image_count edit_count seed condition truncation shortlist device batch_size fresh plots
-        quiet""",
+        image_count edit_count seed condition truncation shortlist device threads batch_size
+        fresh plots quiet""",
 }
 
 PHOTOS = ["pairs", "--photos", "photos", "-o", "p"]
@@ -58,7 +58,7 @@ REFUSED: list[tuple[list[str], str]] = [
     *((TABLE, option) for option in (
         "--from-image x.png", "-n 2", "--seeds 1,2", "--candidates 3", "--keep 1", "--grid 1x1",
         "--overwrite", "--format jpeg", "--format webp", "--c2pa cert.pem key.pem",
-        "--save-latents npz", "--batch-size 8", "--json", "-o face.png",
+        "--save-latents npz", "--batch-size 8", "--json", "-o face.png", "--threads 2",
     )),
     *((["generate", "a man"], option) for option in (
         "--tar", "--duplicates 0.9", "--shard-size 10", "--keep 2", "--seed 1 --seeds 2",

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from text2face.cli.options import Command, refuse
+from text2face.cli.options import Command, refuse, threads_option
 from text2face.errors import ArgumentError
 
 __all__ = ["describe"]
@@ -26,6 +26,7 @@ _SIDE: Final = 256
 @click.option("--strength", type=float, default=0.5, show_default=True, help="How far from it.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("-o", "--out", type=_PATH, help="A .safetensors file for these embeddings.")
+@threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each phrase.")
 def describe(
     image: Path,

@@ -11,7 +11,7 @@ import click
 
 from text2face.cli.errors import note
 from text2face.cli.names import Named
-from text2face.cli.options import Command, refuse
+from text2face.cli.options import Command, device_options, refuse
 from text2face.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _model_options(command: _Command) -> _Command:
             metavar="CERT KEY",
             help="Sign the picture (PEM files); the pictures it comes from are its ingredients.",
         ),
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
+        device_options,
         click.option("--model", help="A folder or hub id.  [default: bundled]"),
     ):
         command = option(command)

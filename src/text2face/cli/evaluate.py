@@ -16,7 +16,7 @@ import click
 from text2face import registry
 from text2face.cli.errors import note
 from text2face.cli.names import Named
-from text2face.cli.options import Command
+from text2face.cli.options import Command, device_options
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.storage.folders import atomic_file, make_folder, read_json
 from text2face.storage.locks import hold
@@ -335,7 +335,7 @@ def _write(path: Path, text: str) -> None:
 @click.option("--condition", help="How words condition the sampler.  [default: model's]")
 @click.option("--trunc", "truncation", type=float, help="Truncation ψ.  [default: model's]")
 @click.option("--shortlist", type=click.IntRange(1), help="[default: model's]")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@device_options
 @click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True)
 @click.option("--fresh", is_flag=True, help="Measure again what is measured already.")
 @click.option("--plots/--no-plots", default=True, show_default=True)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from text2face.cli.errors import stoppable
-from text2face.cli.options import Command, given, refuse
+from text2face.cli.options import Command, device_options, given, refuse
 from text2face.cli.settings import setting_options, take_settings
 from text2face.errors import ArgumentError, quoted
 from text2face.storage.texts import read_prompts
@@ -24,7 +24,7 @@ _PICTURE: Final = re.compile(r"\.(png|jpe?g|webp|gif|bmp|tiff?|avif|heic)", re.I
 _FOR_TABLES: Final = ("tar", "shard_size", "duplicates")
 _NOT_FOR_TABLES: Final = (
     "from_image", "num_images", "seeds", "candidates", "keep", "grid", "overwrite", "format",
-    "c2pa", "save_latents", "batch_size", "as_json",
+    "c2pa", "save_latents", "batch_size", "as_json", "threads",
 )  # fmt: skip
 
 
@@ -79,7 +79,7 @@ _NOT_FOR_TABLES: Final = (
     "--accept-licence", is_flag=True, help="Accept the licences of a named model, shown first."
 )
 @click.option("--offline", is_flag=True, help="Do not download a named model.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@device_options
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float16", "bfloat16"]),
@@ -190,6 +190,7 @@ def generate(
         random_seed=chosen is None,
         keep=kept,
         grid=size,
+        threads_chosen="threads" in given(context),
         dtype=dtype or (source.dtype if source else "float32"),
         **options,
     )

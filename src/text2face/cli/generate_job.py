@@ -70,6 +70,8 @@ class Job:
     """The file of the one face; None = files in `outdir` named by seed."""
     origin: Path | None = None
     """The image to draw again."""
+    threads_chosen: bool = False
+    """Whether the number of threads is the user's, rather than that of the image to draw again."""
 
     def run(self) -> None:
         """Check all that can be checked, load the model, then draw and save face by face.
@@ -170,7 +172,13 @@ class Job:
         pipe = TextToFace.from_pretrained(self.model)
         pipe.to(self.device, getattr(torch, self.dtype))
         if self.source:
-            torch.set_num_threads(self.source.threads)
+            if not self.threads_chosen:
+                torch.set_num_threads(self.source.threads)
+            elif torch.get_num_threads() != self.source.threads:
+                note(
+                    f"the image was drawn with --threads {self.source.threads}: this is the same "
+                    "face, but the last bits of its pixels may differ"
+                )
             if self.source.batch > 1:
                 note(
                     f"the image was drawn in a batch of {self.source.batch}: this is the same "

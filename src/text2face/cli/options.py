@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from text2face.errors import ArgumentError
+from text2face.threads import use_threads
 
-__all__ = ["Command", "given", "refuse"]
+__all__ = ["Command", "device_options", "given", "refuse", "threads_option"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Command(click.Command):
@@ -24,7 +27,7 @@ class Command(click.Command):
         for parameter, times in Counter(order).items():
             if times > 1 and isinstance(parameter, click.Option) and not _may_repeat(parameter):
                 raise click.UsageError(
-                    f"{parameter.opts[-1]} is given {times} times; expected once", ctx
+                    f"{max(parameter.opts, key=len)} is given {times} times; expected once", ctx
                 )
         return super().parse_args(ctx, args)
 
@@ -33,6 +36,30 @@ class Command(click.Command):
         if "device" in ctx.params and not ctx.params.get("quiet") and sys.stderr.isatty():
             click.echo("loading …", err=True)
         return super().invoke(ctx)
+
+
+def threads_option(command: F) -> F:
+    """Give a command --threads, which is heeded before torch is loaded."""
+
+    def use(context: click.Context, parameter: click.Parameter, count: int | None) -> None:
+        if count is not None and not context.resilient_parsing:
+            use_threads(count)
+
+    return click.option(
+        "--threads",
+        type=click.IntRange(1, 1024),
+        expose_value=False,
+        callback=use,
+        help="Of the processor.  [default: one for each core]",
+    )(command)
+
+
+def device_options(command: F) -> F:
+    """Give a command --device and --threads."""
+    device = click.option(
+        "--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."
+    )
+    return device(threads_option(command))
 
 
 def _may_repeat(option: click.Option) -> bool:
@@ -64,7 +91,7 @@ def refuse(context: click.Context, names: Collection[str], beside: str, instead:
         if (
             parameter.name in spoken
             and parameter.name in names
-            and context.params[parameter.name] != parameter.get_default(context)
+            and context.params.get(parameter.name, ...) != parameter.get_default(context)
         ):
             raise ArgumentError(
                 f"{max(parameter.opts, key=len)} does not go with {beside}; "

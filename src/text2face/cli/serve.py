@@ -40,6 +40,8 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--workers",
+            "--threads",
+            "workers",
             type=click.IntRange(0, 256),
             default=0,
             help="Threads that draw.  [default: one for each core]",

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from text2face.cli.names import Named
-from text2face.cli.options import Command, refuse
+from text2face.cli.options import Command, device_options, refuse
 
 _PATH = click.Path(path_type=Path)
 _OF_SAMPLERS = (
@@ -40,7 +40,7 @@ _OF_SAMPLERS = (
     "--max-skipped", type=click.IntRange(0), default=10, show_default=True,
     help="How many photos may be unreadable.",
 )  # fmt: skip
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@device_options
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def pairs(**options: Any) -> None:
@@ -90,7 +90,7 @@ def pairs(**options: Any) -> None:
 @click.option("--texts", type=_PATH, help="Prompts, one a line, to find where texts lie.")
 @click.option("--sample-prompts", type=_PATH, help="Prompts, one a line, of the sample grids.")
 @click.option("--name", default="unnamed", help="The model's name.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@device_options
 @click.option("--tensorboard", is_flag=True, help="Also write statistics for TensorBoard.")
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")

@@ -11,7 +11,7 @@ from text2face.training.pairs import SHARD_SIZE, write_pairs
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "text"),
     [
         (0.01, "1 s"),
         (40, "40 s"),
@@ -23,17 +23,17 @@ from text2face.training.pairs import SHARD_SIZE, write_pairs
         (200_000, "2 days"),
     ],
 )
-def test_time_as_people_say_it(seconds: float, told: str) -> None:
-    assert duration(seconds) == told
+def test_time_as_people_say_it(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
 
 
 def test_the_cost_is_that_of_the_pairs_that_are_missing(pipe: TextToFace, tmp_path: Path) -> None:
-    drawer, seer = pipe.generator, pipe.encoder
-    assert 0 < seconds_per_pair(drawer, seer) < 1
-    told = pairs_cost(drawer, seer, tmp_path, 16_384)
-    assert re.fullmatch(r"16,384 pairs: about \d+ \w+ on this machine \([\de.-]+ s each\)", told)
-    write_pairs(drawer, seer, tmp_path, SHARD_SIZE)
-    told = pairs_cost(drawer, seer, tmp_path, 3 * SHARD_SIZE)
-    assert told.startswith("2,048 pairs: about")
-    assert told.endswith("each, 1,024 are there)")
-    assert pairs_cost(drawer, seer, tmp_path, SHARD_SIZE) == "1,024 pairs: all are there"
+    generator, encoder = pipe.generator, pipe.encoder
+    assert 0 < seconds_per_pair(generator, encoder) < 1
+    text = pairs_cost(generator, encoder, tmp_path, 16_384)
+    assert re.fullmatch(r"16,384 pairs: about \d+ \w+ on this machine \([\de.-]+ s each\)", text)
+    write_pairs(generator, encoder, tmp_path, SHARD_SIZE)
+    text = pairs_cost(generator, encoder, tmp_path, 3 * SHARD_SIZE)
+    assert text.startswith("2,048 pairs: about")
+    assert text.endswith("each, 1,024 are there)")
+    assert pairs_cost(generator, encoder, tmp_path, SHARD_SIZE) == "1,024 pairs: all are there"

@@ -65,17 +65,17 @@ def describe(
         raise ArgumentError("--samples is given without --out; expected a file for the embeddings")
     picture = read_picture(image)
     pixels = fit_photo(picture, min(max(_SIDE, min(picture.size)), 1024))
-    seer = load_any_encoder(encoder)
+    loaded = load_any_encoder(encoder)
     listed = read_prompts(phrases) if phrases else list(PHRASES)
-    known = [text for text in listed if not seer.unknown_words(text)]
+    known = [text for text in listed if not loaded.unknown_words(text)]
     if len(known) < 2:
         raise ArgumentError(
             f"the encoder knows all words of {len(known)} of {len(listed)} phrases; expected at "
             "least 2; give others by --phrases"
         )
     with torch.no_grad():
-        seen = seer.encode_image(pixels[None].float() / 127.5 - 1)[0].float()
-    found = nearest_phrases(seen, embed_texts(seer, known), known, count)
+        seen = loaded.encode_image(pixels[None].float() / 127.5 - 1)[0].float()
+    found = nearest_phrases(seen, embed_texts(loaded, known), known, count)
     for phrase, cosine in found:
         line = {"phrase": phrase, "cosine": round(cosine, 4)}
         click.echo(json.dumps(line) if as_json else f"{cosine:6.3f}  {phrase}")

@@ -12,15 +12,15 @@ from text2face.cli.options import Command, device_options, refuse
 
 _PATH = click.Path(path_type=Path)
 _OF_SAMPLERS = (
-    "preset_name", "generator", "encoder", "folder", "changes", "settings", "resume", "texts",
+    "preset_name", "generator_source", "encoder_source", "folder", "changes", "settings", "resume", "texts",
     "sample_prompts", "name", "tensorboard",
 )  # fmt: skip
 """What `--task inversion` has no use for."""
 
 
 @click.command(cls=Command)
-@click.option("--generator", help="A file, folder, hub id or known name.  [default: bundled]")
-@click.option("--encoder", help="A folder, hub id or known name.  [default: bundled]")
+@click.option("--generator", "generator_source", help="A file, folder, hub id or known name.  [default: bundled]")
+@click.option("--encoder", "encoder_source", help="A folder, hub id or known name.  [default: bundled]")
 @click.option("--photos", type=_PATH, help="Make pairs of the images below this folder instead.")
 @click.option("--invert", help="Find the photos' latents by this model's inversion encoder.")
 @click.option("--count", type=click.IntRange(1), default=16384, show_default=True)
@@ -53,7 +53,7 @@ def pairs(**options: Any) -> None:
     if options["photos"] is None:
         refuse(context, ("invert", "size", "max_skipped"), "no --photos", "add --photos")
     else:
-        names = ("generator", "count", "seed", "mix", "crossovers")
+        names = ("generator_source", "count", "seed", "mix", "crossovers")
         refuse(context, names, "--photos", "each photo is one pair")
     if options["mix"] == 1:
         refuse(context, ("crossovers",), "no --mix", "add --mix 2")
@@ -68,8 +68,8 @@ def pairs(**options: Any) -> None:
 )
 @click.option("--model", help="Of an inversion: a folder or hub id.  [default: bundled]")
 @click.option("--preset", "preset_name", type=Named("preset"), default="flow", show_default=True)
-@click.option("--generator", help="A file, folder, hub id or known name.  [default: bundled]")
-@click.option("--encoder", help="A folder, hub id or known name.  [default: bundled]")
+@click.option("--generator", "generator_source", help="A file, folder, hub id or known name.  [default: bundled]")
+@click.option("--encoder", "encoder_source", help="A folder, hub id or known name.  [default: bundled]")
 @click.option("--pairs", "folder", type=_PATH, help="Of `text2face pairs`.  [default: OUT/pairs]")
 @click.option(
     "--count", type=click.IntRange(1),

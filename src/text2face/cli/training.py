@@ -48,8 +48,8 @@ _INTERRUPTED: Final = 130
 
 def make_pairs_command(
     *,
-    generator: str | None,
-    encoder: str | None,
+    generator_source: str | None,
+    encoder_source: str | None,
     photos: Path | None,
     invert: str | None,
     folder: Path,
@@ -70,14 +70,14 @@ def make_pairs_command(
         if photos is not None:
             count = len(find_photos(photos))
         mixing = Mixing(mix, _numbers(crossovers))
-        seer = _to(load_any_encoder(encoder), place)
+        encoder = _to(load_any_encoder(encoder_source), place)
         inverter = _inverter(invert, place) if invert else None
-        drawer: Any = None
+        generator: Any = None
         if photos is None:
-            drawer = _to(rgb(load_generator(generator or str(BUNDLED))), place)
-            mixing.layer_groups(drawer.num_ws)
-        if drawer is not None:
-            _say(_cost(drawer, seer, folder, count, place), quiet)
+            generator = _to(rgb(load_generator(generator_source or str(BUNDLED))), place)
+            mixing.layer_groups(generator.num_ws)
+        if generator is not None:
+            _say(_cost(generator, encoder, folder, count, place), quiet)
         if dry_run:
             shards = math.ceil(count / SHARD_SIZE)
             _say(f"{count} pairs in {shards} shards of {SHARD_SIZE}, {folder}", quiet)
@@ -85,7 +85,7 @@ def make_pairs_command(
         with hold_together(folder), _bar(_own_count(count), "pairs", quiet) as report:
             if photos is not None:
                 skipped = write_photo_pairs(
-                    seer,
+                    encoder,
                     photos,
                     folder,
                     size=size,
@@ -98,8 +98,8 @@ def make_pairs_command(
             else:
                 skipped = []
                 write_pairs(
-                    drawer,
-                    seer,
+                    generator,
+                    encoder,
                     folder,
                     count,
                     seed,
@@ -117,8 +117,8 @@ def train_command(
     *,
     preset_name: str,
     changes: Mapping[str, Any],
-    generator: str | None,
-    encoder: str | None,
+    generator_source: str | None,
+    encoder_source: str | None,
     folder: Path | None,
     count: int,
     out: Path,
@@ -139,31 +139,31 @@ def train_command(
     if config.steps is None and config.minutes is None:
         config = dataclasses.replace(config, minutes=5.0)
     with join(place):
-        drawer = _to(rgb(load_generator(generator or str(BUNDLED))), place)
-        seer = _to(load_any_encoder(encoder), place)
+        generator = _to(rgb(load_generator(generator_source or str(BUNDLED))), place)
+        encoder = _to(load_any_encoder(encoder_source), place)
         known = read_prompts(texts) if texts else PHRASES
         shown = read_prompts(sample_prompts) if sample_prompts else runs.SAMPLE_PROMPTS
         if folder is None:
             folder = out / "pairs"
             # The measured time is that of the pairs; training stops by its own clock.
             limit = f"{config.steps} steps" if config.steps else f"{config.minutes:g} min"
-            told = f"then training for {limit}; previews and saving come on top"
-            _say(f"{_cost(drawer, seer, folder, count, place)}, {told}", quiet)
+            limits = f"then training for {limit}; previews and saving come on top"
+            _say(f"{_cost(generator, encoder, folder, count, place)}, {limits}", quiet)
             if not dry_run:
                 with _bar(_own_count(count), "pairs", quiet) as report:
-                    write_pairs(drawer, seer, folder, count, device=place, on_batch=report)
+                    write_pairs(generator, encoder, folder, count, device=place, on_batch=report)
             elif not folder.is_dir():
                 _say(f"would make {count} pairs in {folder}, then train {config}", quiet)
                 return
         pairs = read_pairs(folder)
-        runs.check_series(pairs, drawer, seer)
+        runs.check_series(pairs, generator, encoder)
         facts = {
             "preset": preset_name,
             "training": config.to_json(),
             "pairs": {**pairs.series, "count": len(pairs)},
             "processes": world_size(),
         }
-        sampler = make_sampler(config, pairs, drawer)  # what does not fit is told before a run
+        sampler = make_sampler(config, pairs, generator)  # raises before a run is made
         if dry_run:
             size = sum(p.numel() for p in sampler.parameters())
             _say(json.dumps(facts, indent=2), quiet)
@@ -174,15 +174,15 @@ def train_command(
             _say(f"{run}{', resumed' if (run / CHECKPOINT).exists() else ''}", quiet)
             recorders: list[Recorder] = []
             if rank() == 0:
-                recorders.append(runs.SampleGrids(run / "samples", drawer, seer, shown))
+                recorders.append(runs.SampleGrids(run / "samples", generator, encoder, shown))
                 if tensorboard:
                     recorders.append(runs.TensorBoard(run / "tensorboard"))
             try:
                 with show_training(quiet) as on_step:
                     sampler = train(
                         config,
-                        drawer,
-                        seer,
+                        generator,
+                        encoder,
                         pairs,
                         run,
                         device=place,
@@ -198,10 +198,10 @@ def train_command(
                     run / runs.MODEL,
                     sampler,
                     pairs,
-                    drawer.cpu(),
-                    seer.cpu(),
+                    generator.cpu(),
+                    encoder.cpu(),
                     config,
-                    base=_base(encoder),
+                    base=_base(encoder_source),
                     name=name,
                     texts=known,
                 )
@@ -210,12 +210,12 @@ def train_command(
 
 
 def _cost(
-    drawer: Any, seer: TextImageEncoder, folder: Path, count: int, place: torch.device
+    generator: Any, encoder: TextImageEncoder, folder: Path, count: int, place: torch.device
 ) -> str:
     """How long pairs will take, measured by the process that says it."""
     if rank() != 0:
         return ""
-    return pairs_cost(drawer, seer, folder, count, processes=world_size(), device=place)
+    return pairs_cost(generator, encoder, folder, count, processes=world_size(), device=place)
 
 
 def show_settings(preset_name: str) -> None:

@@ -29,7 +29,7 @@ from recipes.train_judge import MASKED
 from text2face import TextToFace
 from text2face.evaluation import baselines
 from text2face.evaluation.drawing import draw, draw_at_random, embed, embed_images
-from text2face.evaluation.judge import Judge, Reading, read
+from text2face.evaluation.judge import Judge, Predictions, read
 from text2face.evaluation.metrics import entropy, frechet_distance, kernel_distance
 from text2face.evaluation.tasks import Task, count_right, matching, read_tasks, share_right
 
@@ -102,7 +102,7 @@ class Bench:
         return grammar_tasks(self.test.records, self.sizes.prompts, named, rng)
 
 
-def timed(judge: Judge, images: Iterator[Tensor], count: int) -> tuple[Reading, float]:
+def timed(judge: Judge, images: Iterator[Tensor], count: int) -> tuple[Predictions, float]:
     """What the judge reads, and the seconds that each image took to make."""
     spent = 0.0
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from recipes.faces.attributes import JUDGED
 from recipes.faces.captions import BELONGS_TO, Caption, caption, sayable
 from recipes.train_judge import read_labels, to_tensor
-from text2face.evaluation.judge import Reading
+from text2face.evaluation.judge import Predictions
 from text2face.evaluation.tasks import Task
 
 Record = Mapping[str, str | None]
@@ -49,7 +49,7 @@ class Renders:
             yield to_tensor(np.stack([self.pictures[row] for row in chosen]))
 
 
-def as_rows(reading: Reading) -> NDArray[np.int64]:
+def as_rows(reading: Predictions) -> NDArray[np.int64]:
     """What the judge reads as class numbers [N, len(NAMES)]."""
     return np.stack([reading.classes[name] for name in NAMES], axis=1)
 

@@ -32,7 +32,7 @@ from recipes.measures import load_judge
 from text2face import TextToFace
 from text2face.editing.operations import change_of
 from text2face.evaluation.drawing import draw, embed, embed_images
-from text2face.evaluation.judge import Judge, Reading, read
+from text2face.evaluation.judge import Judge, Predictions, read
 from text2face.evaluation.tasks import accepted
 
 Labels = Mapping[str, str | tuple[str, ...]]
@@ -123,7 +123,7 @@ class Bench:
     """For each value, or prompt."""
     seed: int = 1
 
-    def made(self, texts: Sequence[str]) -> Reading:
+    def made(self, texts: Sequence[str]) -> Predictions:
         """What the judge reads in one face for each text; equal texts get seeds in a row."""
         with torch.inference_mode():
             unique = {text: self.pipe.embed(text) for text in dict.fromkeys(texts)}
@@ -132,7 +132,7 @@ class Bench:
         return read(self.judge, draw(self.pipe, wanted, seeds))
 
 
-def right(labels: Labels, reading: Reading, row: int, name: str) -> bool:
+def right(labels: Labels, reading: Predictions, row: int, name: str) -> bool:
     """Whether a face shows what is said of an attribute."""
     return JUDGED[name][reading.classes[name][row]] in accepted(labels[name])
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from text2face.errors import ArgumentError, Text2FaceError
-from text2face.evaluation.judge import Reading
+from text2face.evaluation.judge import Predictions
 from text2face.evaluation.tasks import Task, count_right, matching, read_tasks, share_right
 
 LABELS = {"gender": ("male", "female"), "smile": ("no", "yes")}
@@ -16,7 +16,7 @@ FEATURES = np.zeros((2, 1), dtype=np.float32)
 
 def test_each_named_attribute_is_counted() -> None:
     tasks = [Task("a", {"gender": "male", "smile": "yes"}), Task("b", {"gender": "female"})]
-    reading = Reading(FEATURES, {"gender": np.array([0, 0]), "smile": np.array([0, 0])})
+    reading = Predictions(FEATURES, {"gender": np.array([0, 0]), "smile": np.array([0, 0])})
     met = count_right(tasks, reading, LABELS)
     assert met["gender"].tolist() == [True, False]
     assert met["smile"].tolist() == [False]

@@ -22,7 +22,7 @@ from torch import Tensor
 from text2face.encoders.base import TextImageEncoder
 from text2face.evaluation.drawing import draw, draw_at_random, embed
 from text2face.evaluation.identity import IdentityNetwork
-from text2face.evaluation.judge import Judge, Reading, round_to_bytes
+from text2face.evaluation.judge import Judge, Predictions, round_to_bytes
 from text2face.evaluation.metrics import (
     entropy,
     frechet_distance,
@@ -62,20 +62,20 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What all that looks sees in N pictures."""
+class ImageFeatures:
+    """What each network computes from N pictures."""
 
     own: NDArray[np.float32]
     """The model's own encoder: embeddings [N, D], L2-normalised."""
     second: NDArray[np.float32] | None
     """The second encoder's embeddings [N, D'], L2-normalised; None if there is none."""
-    reading: Reading | None
+    predictions: Predictions | None
     """The judge's; None if there is none."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """A model, what looks at its faces, and how much."""
+    """A model, the networks that measure its faces, and how many are drawn."""
 
     pipe: TextToFace
     tasks: Sequence[Task]
@@ -111,8 +111,8 @@ class Bench:
         seeds = range(self.seed, self.seed + count)
         return draw_at_random(self.pipe, seeds, batch_size=self.batch_size)
 
-    def look(self, batches: Iterable[Tensor]) -> Sight:
-        """Show batches of images [n, 3, H, W] in [-1, 1] to all that looks."""
+    def extract(self, batches: Iterable[Tensor]) -> ImageFeatures:
+        """Run every network on batches of images [n, 3, H, W] in [-1, 1]."""
         own, second, features = [], [], []
         classes: dict[str, list[NDArray[np.int64]]] = {}
         for batch in batches:
@@ -128,23 +128,23 @@ class Bench:
                         classes.setdefault(name, []).append(logits.argmax(1).cpu().numpy())
             self.on_images(len(images))
         joined = {name: np.concatenate(parts) for name, parts in classes.items()}
-        return Sight(
+        return ImageFeatures(
             np.concatenate(own),
             np.concatenate(second) if second else None,
-            Reading(np.concatenate(features), joined) if features else None,
+            Predictions(np.concatenate(features), joined) if features else None,
         )
 
     @cached_property
-    def real(self) -> Sight:
+    def real(self) -> ImageFeatures:
         """The reference pictures, at most `sizes.images`."""
         if self.reference is None:
             raise NotAvailable(_NO_REFERENCE)
-        return self.look(self.reference.images(range(min(self.sizes.images, len(self.reference)))))
+        return self.extract(self.reference.images(range(min(self.sizes.images, len(self.reference)))))
 
     @cached_property
-    def free(self) -> Sight:
+    def free(self) -> ImageFeatures:
         """As many faces that no text asked for."""
-        return self.look(self.at_random(self.sizes.images))
+        return self.extract(self.at_random(self.sizes.images))
 
 
 def _unit(embeddings: Tensor) -> NDArray[np.float32]:
@@ -154,13 +154,13 @@ def _unit(embeddings: Tensor) -> NDArray[np.float32]:
     return values
 
 
-def features_of(bench: Bench, sight: Sight) -> tuple[str, NDArray[np.float32]]:
+def distance_features(bench: Bench, features: ImageFeatures) -> tuple[str, NDArray[np.float32]]:
     """The features that distances are measured in, and whose they are."""
-    if sight.reading is not None:
-        return "judge", sight.reading.features
-    if sight.second is not None:
-        return f"second encoder ({bench.second_name})", sight.second
-    return "the model's own encoder", sight.own
+    if features.predictions is not None:
+        return "judge", features.predictions.features
+    if features.second is not None:
+        return f"second encoder ({bench.second_name})", features.second
+    return "the model's own encoder", features.own
 
 
 @register("metric", "words")
@@ -169,11 +169,11 @@ def measure_words(bench: Bench) -> dict[str, Any]:
     groups: dict[str, dict[str, Any]] = {}
     attributes: dict[str, dict[str, float]] = {}
     for group, tasks in bench.groups.items():
-        sight = bench.look(bench.made(tasks))
+        features = bench.extract(bench.made(tasks))
         texts = [task.text for task in tasks]
         entry: dict[str, Any] = {"prompts": len(tasks)}
-        if bench.judge is not None and sight.reading is not None and any(t.labels for t in tasks):
-            met = count_right(tasks, sight.reading, bench.judge.labels)
+        if bench.judge is not None and features.predictions is not None and any(t.labels for t in tasks):
+            met = count_right(tasks, features.predictions, bench.judge.labels)
             share = share_right(met)
             count = sum(map(len, met.values()))
             entry["accuracy"] = share
@@ -182,8 +182,8 @@ def measure_words(bench: Bench) -> dict[str, Any]:
                 if len(values):
                     attributes.setdefault(name, {})[group] = float(values.mean())
         for name, encoder, seen in (
-            ("own encoder", bench.pipe.encoder, sight.own),
-            ("second encoder", bench.second, sight.second),
+            ("own encoder", bench.pipe.encoder, features.own),
+            ("second encoder", bench.second, features.second),
         ):
             if encoder is not None and seen is not None:
                 words = embed(encoder, texts).numpy(force=True)
@@ -202,8 +202,8 @@ def measure_distances(bench: Bench) -> dict[str, Any]:
     """Do faces look like the reference pictures: as a set, and each of them."""
     count = bench.sizes.images
     tasks = list(itertools.islice(itertools.cycle(_mixed(bench)), count))
-    whose, real = features_of(bench, bench.real)
-    made = features_of(bench, bench.look(bench.made(tasks)))[1]
+    whose, real = distance_features(bench, bench.real)
+    made = distance_features(bench, bench.extract(bench.made(tasks)))[1]
     out: dict[str, Any] = {"features of": whose, "pictures": len(real), "faces": count}
     least, dim = min(len(real), count), real.shape[1]
     if least <= dim:  # covariances of lower rank than the space: the distance is biased upwards
@@ -213,7 +213,7 @@ def measure_distances(bench: Bench) -> dict[str, Any]:
         )
     for name, features in (
         ("text-made", made),
-        ("unconditional", features_of(bench, bench.free)[1]),
+        ("unconditional", distance_features(bench, bench.free)[1]),
     ):
         covering = manifolds(real, features, neighbours=min(5, len(real) - 1, len(features) - 1))
         out[name] = {
@@ -249,7 +249,7 @@ def measure_diversity(bench: Bench) -> dict[str, Any]:
     background = bench.free if bench.reference is None else bench.real
     labels = bench.judge.labels if bench.judge else {}
     spread, full = dict.fromkeys(labels, 0.0), dict.fromkeys(labels, 0.0)
-    all_distance = mean_distance(features_of(bench, background)[1])
+    all_distance = mean_distance(distance_features(bench, background)[1])
     random = np.random.RandomState(7)
     distances: list[float] = []
     used = 0
@@ -257,17 +257,17 @@ def measure_diversity(bench: Bench) -> dict[str, Any]:
         if len(distances) == wanted:
             break
         rows = np.zeros(0, dtype=np.int64)
-        if background.reading is not None and task.labels:
-            rows = matching(background.reading.classes, task.labels, labels)
+        if background.predictions is not None and task.labels:
+            rows = matching(background.predictions.classes, task.labels, labels)
             if len(rows) < images:
                 continue
-        sight = bench.look(bench.made([task] * images))
-        distances.append(mean_distance(features_of(bench, sight)[1]) / all_distance)
-        if len(rows) and background.reading is not None and sight.reading is not None:
+        features = bench.extract(bench.made([task] * images))
+        distances.append(mean_distance(distance_features(bench, features)[1]) / all_distance)
+        if len(rows) and background.predictions is not None and features.predictions is not None:
             used += 1
-            fitting = background.reading[random.choice(rows, images, replace=False)]
+            fitting = background.predictions[random.choice(rows, images, replace=False)]
             for name in labels.keys() - task.labels.keys():
-                spread[name] += entropy(sight.reading.classes[name], len(labels[name]))
+                spread[name] += entropy(features.predictions.classes[name], len(labels[name]))
                 full[name] += entropy(fitting.classes[name], len(labels[name]))
     if not distances:
         raise NotAvailable(
@@ -276,7 +276,7 @@ def measure_diversity(bench: Bench) -> dict[str, Any]:
     out: dict[str, Any] = {
         "prompts": len(distances),
         "faces of each": images,
-        "features of": features_of(bench, background)[0],
+        "features of": distance_features(bench, background)[0],
         "held against": "random faces" if bench.reference is None else "reference pictures",
         "distance within a prompt": float(np.mean(distances)),
     }
@@ -308,8 +308,8 @@ def measure_editing(bench: Bench) -> dict[str, Any]:
         raise NotAvailable("no prompt names exactly one attribute")
     latents = _sources(bench, bench.sizes.edits)
     sources = [bench.pipe.decode(part) for part in torch.split(latents, bench.batch_size)]
-    before = bench.look(sources)
-    if before.reading is None:
+    before = bench.extract(sources)
+    if before.predictions is None:
         raise NotAvailable(_NO_JUDGE)
     random = np.random.RandomState(11)
     chosen: list[Task] = []
@@ -318,7 +318,7 @@ def measure_editing(bench: Bench) -> dict[str, Any]:
             task
             for task in (prompts[i] for i in random.permutation(len(prompts))[:50])
             if all(
-                labels[name][before.reading.classes[name][row]] != label
+                labels[name][before.predictions.classes[name][row]] != label
                 for name, label in task.labels.items()
             )
         ]
@@ -327,16 +327,16 @@ def measure_editing(bench: Bench) -> dict[str, Any]:
         _to_image(edit(latent, task.text).image)
         for latent, task in zip(latents, chosen, strict=True)
     ]
-    after = bench.look(edited)
-    if after.reading is None:
+    after = bench.extract(edited)
+    if after.predictions is None:
         raise NotAvailable(_NO_JUDGE)
-    appears = count_right(chosen, after.reading, labels)
+    appears = count_right(chosen, after.predictions, labels)
     seen = [_seen(bench.judge, torch.cat(images)) for images in (sources, edited)]
     stays: dict[str, list[bool]] = {name: [] for name in labels}
     for row, task in enumerate(chosen):
         for name in labels.keys() - task.labels.keys():
             if seen[0][name][row] and seen[1][name][row]:
-                same = before.reading.classes[name][row] == after.reading.classes[name][row]
+                same = before.predictions.classes[name][row] == after.predictions.classes[name][row]
                 stays[name].append(bool(same))
     out: dict[str, Any] = {
         "edits": len(chosen),

@@ -19,7 +19,7 @@ from text2face.convolution import trunk
 from text2face.errors import ArgumentError
 from text2face.storage.saved import SavedModule
 
-__all__ = ["Judge", "JudgeConfig", "Reading", "read", "round_to_bytes"]
+__all__ = ["Judge", "JudgeConfig", "Predictions", "read", "round_to_bytes"]
 
 
 @dataclass(frozen=True)
@@ -91,22 +91,22 @@ class Judge(SavedModule):
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the judge sees in N pictures."""
+class Predictions:
+    """The judge's features and classes of N pictures."""
 
     features: NDArray[np.float32]
     """[N, feature_dim]."""
     classes: Mapping[str, NDArray[np.int64]]
     """The class numbers [N] of each attribute."""
 
-    def __getitem__(self, rows: slice | NDArray[np.int64]) -> Reading:
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> Predictions:
         """Some of the pictures."""
-        return Reading(
+        return Predictions(
             self.features[rows], {name: seen[rows] for name, seen in self.classes.items()}
         )
 
 
-def read(judge: Judge, batches: Iterable[Tensor]) -> Reading:
+def read(judge: Judge, batches: Iterable[Tensor]) -> Predictions:
     """Show batches of images [N, 3, H, W] in [-1, 1] to the judge."""
     features: list[NDArray[np.float32]] = []
     classes: dict[str, list[NDArray[np.int64]]] = {name: [] for name in judge.labels}
@@ -117,7 +117,7 @@ def read(judge: Judge, batches: Iterable[Tensor]) -> Reading:
         features.append(seen.float().cpu().numpy())
         for name, scores in logits.items():
             classes[name].append(scores.argmax(1).cpu().numpy())
-    return Reading(
+    return Predictions(
         np.concatenate(features), {name: np.concatenate(parts) for name, parts in classes.items()}
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from text2face.errors import ArgumentError
-from text2face.evaluation.judge import Reading
+from text2face.evaluation.judge import Predictions
 from text2face.storage.texts import read_prompts, read_text
 
 __all__ = ["Labels", "Task", "accepted", "count_right", "matching", "read_tasks", "share_right"]
@@ -89,7 +89,7 @@ def accepted(label: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def count_right(
-    tasks: Sequence[Task], reading: Reading, labels: Labels
+    tasks: Sequence[Task], reading: Predictions, labels: Labels
 ) -> dict[str, NDArray[np.bool_]]:
     """For each attribute, whether it was met in each of the tasks that name it."""
     met: dict[str, list[bool]] = {name: [] for name in labels}

@@ -170,7 +170,7 @@ def load(
     fingerprint = hashlib.sha256(digests.encode()).hexdigest()[:16]
     weights = places["sampler"][0]
     if not pipeline.generator:
-        _, sampler, generator = fast_text2stylegan.load_checkpoint(weights, encoder)
+        _, sampler, generator = fast_text2stylegan.load_pipeline(weights, encoder)
         defaults = {**fast_text2stylegan.DEFAULTS, "name": name}
         return Parts(encoder, sampler, generator, defaults, fingerprint)
     prior = load_sampler(weights / MODELS[pipeline.sampler].file)

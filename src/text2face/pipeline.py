@@ -144,7 +144,7 @@ class TextToFace:
             from text2face.checkpoints import fast_text2stylegan
 
             folder, config = file, PipelineConfig(**fast_text2stylegan.DEFAULTS)
-            components: tuple[Any, ...] = fast_text2stylegan.load_checkpoint(folder, encoder)
+            components: tuple[Any, ...] = fast_text2stylegan.load_pipeline(folder, encoder)
         else:
             folder = loading.find_model(source)
             path = folder / "pipeline.json"

@@ -1,4 +1,4 @@
-"""Hostile files, each with a trick of its own: to run code, to confuse, or to devour memory."""
+"""Hostile files, each with a trick of its own: to run code, to confuse, or to fill memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.checkpoints.assembler import (
     whole,
     zip_file,
 )
-from tests.checkpoints.devouring import devouring
+from tests.checkpoints.memory_bombs import memory_bombs
 
 
 def executing() -> Iterator[tuple[str, bytes]]:
@@ -309,7 +309,7 @@ def nan_file() -> bytes:
 
 CORPUS: Final = {
     **dict(executing()),
-    **dict(devouring()),
+    **dict(memory_bombs()),
     **dict(confusing()),
 }
 """All of them, by what they do."""

@@ -14,7 +14,7 @@ from tests.checkpoints.writers import torch_saved
 from text2face.errors import CheckpointError
 from text2face.foreign.files import read_checkpoint, read_pickle
 from text2face.foreign.pickles import Budget, PickleMachine
-from text2face.foreign.stored import ALLOWED, as_tensor
+from text2face.foreign.tensors import ALLOWED, as_tensor
 
 SHARED = ["shared", 1.5]
 PLAIN = {

@@ -11,7 +11,7 @@ from text2face.errors import ArgumentError, CheckpointError
 from text2face.generators import wrap
 from text2face.generators.base import Generator
 from text2face.generators.function import FunctionGenerator, find_function
-from text2face.training.pairs import fingerprint
+from text2face.training.pairs import weights_fingerprint
 
 
 def ramp(z: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ def test_two_functions_have_two_fingerprints() -> None:
     def other(z: Tensor) -> Tensor:
         return -ramp(z)
 
-    assert fingerprint(wrap(ramp, z_dim=5)) != fingerprint(wrap(other, z_dim=5))
+    assert weights_fingerprint(wrap(ramp, z_dim=5)) != weights_fingerprint(wrap(other, z_dim=5))
 
 
 def test_a_network_is_evaluated_and_frozen() -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.inversion import psp
 from text2face.inversion.psp import PSPConfig, PSPEncoder
-from text2face.storage.saved import stored
+from text2face.storage.saved import saved_state
 
 State = dict[str, Tensor]
 GOLDEN = Path(__file__).parents[1] / "fixtures" / "psp" / "codes.npz"
@@ -118,7 +118,9 @@ def test_the_encoder_equals_the_official_code(kind: Any) -> None:
     """
     with torch.device("meta"):
         encoder = PSPEncoder(PSPConfig(kind, num_ws=8)).eval()
-    state = {n: tensor_of(n, t.shape) for n, t in stored(encoder).items() if n != "latent_mean"}
+    state = {
+        n: tensor_of(n, t.shape) for n, t in saved_state(encoder).items() if n != "latent_mean"
+    }
     counters = {n: torch.tensor(0) for n in encoder.state_dict() if n.endswith("batches_tracked")}
     mean = {"latent_mean": torch.zeros(8, 512)}
     encoder.load_state_dict({**state, **counters, **mean}, assign=True)
@@ -148,7 +150,7 @@ def test_a_checkpoint_becomes_generator_and_encoder(
     _, loaded = psp.load_psp(path)
     assert loaded.config == config
     assert torch.equal(loaded.latent_mean, mean)
-    for name, tensor in stored(encoder).items():
+    for name, tensor in saved_state(encoder).items():
         if name != "latent_mean":
             assert torch.equal(loaded.state_dict()[name], tensor)
 

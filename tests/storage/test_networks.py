@@ -53,7 +53,7 @@ def test_the_making_of_a_network_is_stopped() -> None:
         raise AssertionError
 
     with pytest.raises(CheckpointError, match="far more parts than the 3 tensors"):
-        networks.sketch(make, 3, "config.json")
+        networks.build_on_meta(make, 3, "config.json")
     assert made < 1024
     assert len(Tower(2000).layers) == 2000  # no limit is left behind
 
@@ -66,7 +66,7 @@ def test_other_threads_build_what_they_like() -> None:
         return Tower(1)
 
     built: list[nn.Module] = []
-    assert networks.sketch(make, 2, "config.json").layers[0].weight.is_meta
+    assert networks.build_on_meta(make, 2, "config.json").layers[0].weight.is_meta
     assert len(built) == 1
 
 
@@ -104,13 +104,13 @@ def test_a_list_of_tensors_that_claims_gigabytes_is_not_read(tmp_path: Path) -> 
 
 def test_making_a_network_draws_no_numbers() -> None:
     random = torch.get_rng_state()
-    with networks.Blank():
+    with networks.SkipInit():
         made = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Embedding(5, 6), nn.BatchNorm2d(4))
         made.append(nn.Linear(7, 8))
         torch.randn(2, 3)
     assert torch.equal(torch.get_rng_state(), random)
     assert int(made[2].num_batches_tracked) == 0
-    with torch.device("meta"), networks.Blank():
+    with torch.device("meta"), networks.SkipInit():
         assert nn.Linear(9, 10).weight.is_meta
 
 

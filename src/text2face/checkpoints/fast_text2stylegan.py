@@ -21,7 +21,7 @@ from text2face.loading import load_encoder
 from text2face.samplers.base import LatentSampler
 from text2face.samplers.fast_text2stylegan import FastText2StyleGANConfig, FastText2StyleGANSampler
 
-__all__ = ["DEFAULTS", "ENCODER", "load_checkpoint"]
+__all__ = ["DEFAULTS", "ENCODER", "load_pipeline"]
 
 ENCODER: Final = "openai/clip-vit-base-patch16"
 """The encoder of the published Fast text2StyleGAN."""
@@ -53,7 +53,7 @@ _POSTERIOR: Final = {
 }
 
 
-def load_checkpoint(
+def load_pipeline(
     path: Path, encoder: TextImageEncoder | None = None
 ) -> tuple[TextImageEncoder, LatentSampler, Generator]:
     """Load the pipeline of an official Fast text2StyleGAN checkpoint.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from text2face.errors import CheckpointError, quoted
-from text2face.foreign.stored import as_tensor
+from text2face.foreign.tensors import as_tensor
 from text2face.foreign.weights import Weights, average_latent, bare, build, configure
 from text2face.generators.layers import RESAMPLING_FILTER
 from text2face.generators.stylegan2 import StyleGAN2, StyleGAN2Config

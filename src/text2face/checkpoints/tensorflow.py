@@ -10,7 +10,7 @@ from torch import Tensor
 
 from text2face.errors import CheckpointError, quoted
 from text2face.foreign.pickles import Record
-from text2face.foreign.stored import number
+from text2face.foreign.tensors import number
 from text2face.foreign.weights import (
     ARCHITECTURES,
     Weights,

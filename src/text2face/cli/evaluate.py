@@ -203,7 +203,7 @@ class Job:
         import torch
 
         from text2face.loading import fingerprint
-        from text2face.training.pairs import fingerprint as weights_of
+        from text2face.training.pairs import weights_fingerprint
 
         named = self.second_encoder and Path(self.second_encoder)
         facts = {
@@ -219,7 +219,7 @@ class Job:
             },
             "reference": bench.reference.digest if bench.reference else None,
             "second encoder": [
-                weights_of(bench.second),
+                weights_fingerprint(bench.second),
                 fingerprint(named) if named and named.is_dir() else None,
             ],
             "batch size": self.batch_size,

@@ -11,16 +11,23 @@ from text2face.cli.names import Named
 from text2face.cli.options import Command, device_options, refuse
 
 _PATH = click.Path(path_type=Path)
-_OF_SAMPLERS = (
-    "preset_name", "generator_source", "encoder_source", "folder", "changes", "settings", "resume", "texts",
-    "sample_prompts", "name", "tensorboard",
+_SOURCE = "folder, hub id or known name.  [default: bundled]"
+_SAMPLER_OPTIONS = (
+    "preset_name", "generator_source", "encoder_source", "folder", "changes", "settings", "resume",
+    "texts", "sample_prompts", "name", "tensorboard",
 )  # fmt: skip
 """What `--task inversion` has no use for."""
 
 
 @click.command(cls=Command)
-@click.option("--generator", "generator_source", help="A file, folder, hub id or known name.  [default: bundled]")
-@click.option("--encoder", "encoder_source", help="A folder, hub id or known name.  [default: bundled]")
+@click.option(
+    "--generator",
+    "generator_source",
+    help="A file, folder, hub id or known name.  [default: bundled]",
+)
+@click.option(
+    "--encoder", "encoder_source", help="A folder, hub id or known name.  [default: bundled]"
+)
 @click.option("--photos", type=_PATH, help="Make pairs of the images below this folder instead.")
 @click.option("--invert", help="Find the photos' latents by this model's inversion encoder.")
 @click.option("--count", type=click.IntRange(1), default=16384, show_default=True)
@@ -68,8 +75,14 @@ def pairs(**options: Any) -> None:
 )
 @click.option("--model", help="Of an inversion: a folder or hub id.  [default: bundled]")
 @click.option("--preset", "preset_name", type=Named("preset"), default="flow", show_default=True)
-@click.option("--generator", "generator_source", help="A file, folder, hub id or known name.  [default: bundled]")
-@click.option("--encoder", "encoder_source", help="A folder, hub id or known name.  [default: bundled]")
+@click.option(
+    "--generator",
+    "generator_source",
+    help="A file, folder, hub id or known name.  [default: bundled]",
+)
+@click.option(
+    "--encoder", "encoder_source", help="A folder, hub id or known name.  [default: bundled]"
+)
 @click.option("--pairs", "folder", type=_PATH, help="Of `text2face pairs`.  [default: OUT/pairs]")
 @click.option(
     "--count", type=click.IntRange(1),
@@ -125,7 +138,7 @@ def train(
     if task == "inversion":
         from text2face.cli.inversion import run
 
-        refuse(click.get_current_context(), _OF_SAMPLERS, "--task inversion")
+        refuse(click.get_current_context(), _SAMPLER_OPTIONS, "--task inversion")
         chosen = {name: value for name, value in given.items() if value is not None}
         kept = {name: options[name] for name in ("device", "dry_run", "quiet")}
         run(model, options["out"] / "inversion", count or 4000, chosen, **kept)

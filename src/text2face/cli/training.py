@@ -38,10 +38,10 @@ from text2face.training.distributed import (
     rank,
     world_size,
 )
+from text2face.training.initialisation import make_sampler
 from text2face.training.loop import CHECKPOINT, Progress, Recorder, Stopped, train
 from text2face.training.pairs import SHARD_SIZE, Mixing, read_pairs, write_pairs
 from text2face.training.photos import Inverter, find_photos, write_photo_pairs
-from text2face.training.samplers import make_sampler
 
 _INTERRUPTED: Final = 130
 

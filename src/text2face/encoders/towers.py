@@ -24,7 +24,7 @@ from text2face.storage.folders import (
     load_tensors,
     read_json,
 )
-from text2face.storage.networks import sketch
+from text2face.storage.networks import build_on_meta
 
 if TYPE_CHECKING:
     from transformers import CLIPModel, SiglipModel
@@ -103,7 +103,7 @@ def read_model(folder: Path) -> CLIPModel | SiglipModel:
     except (StrictDataclassError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise _unusable(path, family, one_line(error)[:300]) from None
     model_class = getattr(transformers, model_name)
-    model = sketch(lambda: model_class(config), len(weights.shapes), path)
+    model = build_on_meta(lambda: model_class(config), len(weights.shapes), path)
     _check(folder, model.state_dict(), weights.shapes)
     model.load_state_dict(weights.read(), assign=True)
     for name, buffer in list(model.named_buffers()):

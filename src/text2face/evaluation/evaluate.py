@@ -139,7 +139,9 @@ class Bench:
         """The reference pictures, at most `sizes.images`."""
         if self.reference is None:
             raise NotAvailable(_NO_REFERENCE)
-        return self.extract(self.reference.images(range(min(self.sizes.images, len(self.reference)))))
+        return self.extract(
+            self.reference.images(range(min(self.sizes.images, len(self.reference))))
+        )
 
     @cached_property
     def free(self) -> ImageFeatures:
@@ -172,7 +174,11 @@ def measure_words(bench: Bench) -> dict[str, Any]:
         features = bench.extract(bench.made(tasks))
         texts = [task.text for task in tasks]
         entry: dict[str, Any] = {"prompts": len(tasks)}
-        if bench.judge is not None and features.predictions is not None and any(t.labels for t in tasks):
+        if (
+            bench.judge is not None
+            and features.predictions is not None
+            and any(t.labels for t in tasks)
+        ):
             met = count_right(tasks, features.predictions, bench.judge.labels)
             share = share_right(met)
             count = sum(map(len, met.values()))

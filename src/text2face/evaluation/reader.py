@@ -23,7 +23,7 @@ from text2face.encoders.vocabulary import PADDING, UNKNOWN, Vocabulary
 from text2face.errors import CheckpointError
 from text2face.evaluation.judge import Judge, round_to_bytes
 from text2face.storage.folders import CONFIG_NAME, make_config, read_config, write_folder
-from text2face.storage.networks import load_network, stored
+from text2face.storage.networks import load_network, saved_state
 
 __all__ = ["Reader", "ReaderConfig"]
 
@@ -119,4 +119,4 @@ class Reader(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `config.json` and `model.safetensors` (fp16)."""
-        write_folder(Path(folder), {"type": TYPE, **asdict(self.config)}, stored(self))
+        write_folder(Path(folder), {"type": TYPE, **asdict(self.config)}, saved_state(self))

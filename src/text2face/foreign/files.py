@@ -17,7 +17,7 @@ import torch
 
 from text2face.errors import CheckpointError
 from text2face.foreign.pickles import Budget, Name, PickleMachine
-from text2face.foreign.stored import ALLOWED, ELEMENTS, MAX_SIZE, Storage, StoredTensor
+from text2face.foreign.tensors import ALLOWED, ELEMENTS, MAX_SIZE, LazyTensor, Storage
 
 __all__ = ["read_checkpoint", "read_pickle"]
 
@@ -54,7 +54,7 @@ def read_checkpoint(path: Path) -> Any:
         path: A pickle, or a file of `torch.save` in the zip or in the legacy format.
 
     Returns:
-        Plain data: dicts, lists, text, numbers, `Record`s for objects, and `StoredTensor`s, which
+        Plain data: dicts, lists, text, numbers, `Record`s for objects, and `LazyTensor`s, which
         are read from the file when they are asked for.
 
     Raises:
@@ -89,10 +89,10 @@ def read_checkpoint(path: Path) -> Any:
     )
 
 
-def _read_safetensors(data: memoryview, source: str) -> dict[str, StoredTensor]:
+def _read_safetensors(data: memoryview, source: str) -> dict[str, LazyTensor]:
     """A safetensors file: a list of tensors in JSON, then their numbers."""
     begin = 8 + int.from_bytes(data[:8], "little")
-    tensors: dict[str, StoredTensor] = {}
+    tensors: dict[str, LazyTensor] = {}
     try:
         entries = json.loads(bytes(data[8:begin]).decode())
         for name, entry in entries.items():
@@ -108,7 +108,7 @@ def _read_safetensors(data: memoryview, source: str) -> dict[str, StoredTensor]:
                 raise ValueError("bad length")
             steps = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
             storage = Storage(dtype, count, part)
-            tensors[name] = StoredTensor(storage, 0, shape, tuple(steps))
+            tensors[name] = LazyTensor(storage, 0, shape, tuple(steps))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         _damaged(source, "it is not a whole safetensors file")
     return tensors

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from text2face.errors import ArgumentError, CheckpointError, quoted
-from text2face.foreign.stored import StoredTensor, as_tensor
-from text2face.storage.networks import Blank, sketch
+from text2face.foreign.tensors import LazyTensor, as_tensor
+from text2face.storage.networks import SkipInit, build_on_meta
 
 __all__ = [
     "Weights",
@@ -196,7 +196,7 @@ class Weights:
                 "networks"
             )
 
-    def _find(self, name: str) -> StoredTensor:
+    def _find(self, name: str) -> LazyTensor:
         if name not in self._tensors:
             raise CheckpointError(
                 f"wrong weights: {self.source} lacks tensor {name}; expected it in a network of "
@@ -299,7 +299,7 @@ def build(make: Callable[[], Network], tensors: Mapping[str, Tensor], source: st
     Raises:
         CheckpointError: A tensor is missing, unknown or of another shape.
     """
-    made = sketch(make, len(tensors), source).state_dict()
+    made = build_on_meta(make, len(tensors), source).state_dict()
     expected = {name: value.shape for name, value in made.items()}
     for name in sorted(expected.keys() | tensors.keys()):
         got = list(tensors[name].shape) if name in tensors else "missing"
@@ -309,7 +309,7 @@ def build(make: Callable[[], Network], tensors: Mapping[str, Tensor], source: st
                 f"wrong weights: {source}: {quoted(name)} is {got}, expected {wanted} from the "
                 "sizes of the other tensors; the file is damaged or of another kind"
             )
-    with Blank():
+    with SkipInit():
         network = make()
     network.load_state_dict(tensors)
     return network.eval().requires_grad_(False)

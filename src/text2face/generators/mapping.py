@@ -13,7 +13,7 @@ from text2face.dense import Dense, normalize_second_moment
 from text2face.errors import ArgumentError, quoted
 from text2face.generators.base import Generator, check_channels
 from text2face.generators.layers import NOISE_MODES
-from text2face.storage.networks import Blank
+from text2face.storage.networks import SkipInit
 from text2face.storage.saved import SavedModule
 
 __all__ = ["GeneratorConfig", "MappedGenerator", "Mapping", "rgb"]
@@ -127,7 +127,7 @@ class MappedGenerator(SavedModule):
         """This network, or for a grey one a frozen network with three equal channels."""
         if self.img_channels == 3:
             return self
-        with Blank():
+        with SkipInit():
             made = type(self)(replace(self.config, img_channels=3))
         shapes = {name: tensor.shape for name, tensor in made.state_dict().items()}
         # Only the weights and biases of the RGB outputs have another shape.

@@ -24,11 +24,11 @@ from text2face.dense import Dense
 from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.foreign.files import read_checkpoint
 from text2face.foreign.pickles import Record
-from text2face.foreign.stored import as_tensor
+from text2face.foreign.tensors import as_tensor
 from text2face.foreign.weights import Weights, build
 from text2face.generators.base import Generator
 from text2face.registry import register
-from text2face.storage.networks import Blank, stored
+from text2face.storage.networks import SkipInit, saved_state
 from text2face.storage.saved import SavedModule
 
 __all__ = ["PSPConfig", "PSPEncoder", "load_psp"]
@@ -256,8 +256,8 @@ def load_psp(path: str | Path) -> tuple[Generator, PSPEncoder]:
     from_mean = bool(options.get("start_from_latent_avg", True))
     config = PSPConfig(_KINDS[name], generator.num_ws, generator.w_dim, from_mean)
     weights = Weights(found, str(path), size)
-    with torch.device("meta"), Blank():
-        names = [n for n in stored(PSPEncoder(config)) if n != "latent_mean"]
+    with torch.device("meta"), SkipInit():
+        names = [n for n in saved_state(PSPEncoder(config)) if n != "latent_mean"]
     tensors = {n: weights.take(n) for n in names}
     tensors["latent_mean"] = _mean(tree, str(path), size, generator)
     if weights.names():
@@ -272,7 +272,7 @@ def load_psp(path: str | Path) -> tuple[Generator, PSPEncoder]:
 
 def _counters(config: PSPConfig) -> Iterator[tuple[str, Tensor]]:
     """What batch normalisation counts in training, and nobody reads afterwards."""
-    with torch.device("meta"), Blank():
+    with torch.device("meta"), SkipInit():
         names = PSPEncoder(config).state_dict().keys()
     yield from ((n, torch.tensor(0)) for n in names if n.endswith("num_batches_tracked"))
 

@@ -32,7 +32,7 @@ from text2face.generators.base import Generator
 from text2face.inversion.encoder import InversionConfig, InversionEncoder
 from text2face.precision import autocast
 from text2face.samplers.base import LatentCritic
-from text2face.training.checkpoint import read_checkpoint, write_checkpoint
+from text2face.training.checkpoint import load_state, save_state
 
 __all__ = [
     "InversionData",
@@ -260,7 +260,7 @@ class Trainer:
             "seen": self.seen,
             "config": repr(self.encoder.config),
         }
-        write_checkpoint(path, state)
+        save_state(path, state)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint.
@@ -268,7 +268,7 @@ class Trainer:
         Raises:
             CheckpointError: It is damaged or of another encoder.
         """
-        state = read_checkpoint(path)
+        state = load_state(path)
         if state.get("config") != repr(self.encoder.config):
             raise CheckpointError(
                 f"{path} is of another encoder: {state.get('config')}, expected "

@@ -22,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 from text2face.errors import CheckpointError, one_line
 from text2face.storage.folders import CONFIG_NAME, read_shapes, read_tensors
 
-__all__ = ["Blank", "load_network", "sketch", "stored"]
+__all__ = ["SkipInit", "build_on_meta", "load_network", "saved_state"]
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -36,7 +36,7 @@ class _TooLargeError(Exception):
     """More parts than the weights have."""
 
 
-class Blank(TorchFunctionMode):
+class SkipInit(TorchFunctionMode):
     """Where networks are made without drawing the random numbers that a file replaces anyway.
 
     On the meta device drawing them would import half of torch's compiler, and so would arithmetic
@@ -68,7 +68,7 @@ class Blank(TorchFunctionMode):
         return (torch.empty if func in self._made else func)(*args, **named)
 
 
-def sketch(make: Callable[[], Network], tensors: int, where: object) -> Network:
+def build_on_meta(make: Callable[[], Network], tensors: int, where: object) -> Network:
     """A network without numbers, to know its shapes.
 
     Args:
@@ -83,7 +83,7 @@ def sketch(make: Callable[[], Network], tensors: int, where: object) -> Network:
         CheckpointError: It cannot be made, or has far more parts than its file has tensors.
     """
     try:
-        with _counted(_SMALL + _PARTS * tensors), torch.device("meta"), Blank():
+        with _counted(_SMALL + _PARTS * tensors), torch.device("meta"), SkipInit():
             return make()
     except _TooLargeError:
         raise CheckpointError(
@@ -130,7 +130,7 @@ def _counted(parts: int) -> Iterator[None]:
             handle.remove()
 
 
-def stored(module: nn.Module) -> dict[str, Tensor]:
+def saved_state(module: nn.Module) -> dict[str, Tensor]:
     """What of a network goes into its file."""
     state: dict[str, Tensor] = module.state_dict()
     return {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
@@ -150,7 +150,7 @@ def load_network(make: Callable[[], Network], folder: Path) -> Network:
         CheckpointError: The weights are missing or damaged, or not those of such a network.
     """
     found = read_shapes(folder)
-    expected = stored(sketch(make, len(found), folder / CONFIG_NAME))
+    expected = saved_state(build_on_meta(make, len(found), folder / CONFIG_NAME))
     tensors = read_tensors(folder, {name: tensor.shape for name, tensor in expected.items()})
     for name, tensor in tensors.items():
         if tensor.is_floating_point() != expected[name].is_floating_point():
@@ -158,7 +158,7 @@ def load_network(make: Callable[[], Network], folder: Path) -> Network:
                 f"wrong weights: {folder}: tensor {name} has numbers of type {tensor.dtype}, "
                 f"expected {expected[name].dtype}; download the model again"
             )
-    with Blank():
+    with SkipInit():
         network = make()
     network.load_state_dict(tensors, strict=False)
     return network.eval().requires_grad_(False)

@@ -15,9 +15,9 @@ from text2face.storage.folders import (
     read_config,
     write_folder,
 )
-from text2face.storage.networks import load_network, stored
+from text2face.storage.networks import load_network, saved_state
 
-__all__ = ["SavedModule", "stored"]
+__all__ = ["SavedModule", "saved_state"]
 
 
 class SavedModule(nn.Module):
@@ -28,7 +28,7 @@ class SavedModule(nn.Module):
     config_class: ClassVar[Any]
     """The dataclass of its configuration, which is all that its constructor takes."""
     stored_half: ClassVar[bool] = True
-    """Whether it is stored as fp16."""
+    """Whether it is saved_state as fp16."""
     config: Any
 
     @classmethod
@@ -61,5 +61,5 @@ class SavedModule(nn.Module):
         """
         config = {"type": self.kind, **dataclasses.asdict(self.config)}
         write_folder(
-            Path(folder), config, stored(self), half=self.stored_half if half is None else half
+            Path(folder), config, saved_state(self), half=self.stored_half if half is None else half
         )

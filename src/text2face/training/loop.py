@@ -31,13 +31,13 @@ from text2face.precision import autocast
 from text2face.samplers.base import LatentSampler
 from text2face.samplers.saved import SavedSampler
 from text2face.storage.folders import atomic_file, make_folder
-from text2face.training.checkpoint import read_checkpoint, write_checkpoint
+from text2face.training.checkpoint import load_state, save_state
 from text2face.training.config import TrainingConfig
 from text2face.training.distributed import hold_together, rank, share_of, sum_over_ranks, world_size
+from text2face.training.initialisation import make_sampler
 from text2face.training.objectives import Batch, Frozen, Objective, make_objective
 from text2face.training.pairs import Pairs
 from text2face.training.random import Draws, permutation
-from text2face.training.samplers import make_sampler
 
 __all__ = ["CHECKPOINT", "LOG", "Progress", "Recorder", "Stopped", "Trainer", "train"]
 
@@ -216,7 +216,7 @@ class Trainer:
             name: part.state_dict() for name, part in self._parts().items()
         } | self._identity()
         state |= {"step": self.step, "seconds": self.seconds, "rng": torch.get_rng_state()}
-        write_checkpoint(path, state)
+        save_state(path, state)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint.
@@ -224,7 +224,7 @@ class Trainer:
         Raises:
             CheckpointError: It is damaged, or of another training.
         """
-        state = read_checkpoint(path, self._identity())
+        state = load_state(path, self._identity())
         for name, expected in self._identity().items():
             if state[name] != expected:
                 raise CheckpointError(

@@ -31,10 +31,10 @@ from text2face.training.distributed import barrier, hold_together, rank, world_s
 __all__ = [
     "Mixing",
     "Pairs",
-    "fingerprint",
     "make_pairs",
     "normal_rows",
     "read_pairs",
+    "weights_fingerprint",
     "write_pairs",
 ]
 
@@ -246,8 +246,8 @@ def write_pairs(
     series = {
         "seed": str(seed),
         "batch_size": str(batch_size),
-        "generator": fingerprint(generator),
-        "encoder": fingerprint(encoder),
+        "generator": weights_fingerprint(generator),
+        "encoder": weights_fingerprint(encoder),
         "num_ws": str(generator.num_ws),
         "layer_groups": json.dumps(mixing.layer_groups(generator.num_ws)),
         "mixing": str(mixing.latents),
@@ -413,7 +413,7 @@ def _whole_shard(path: Path, series: Mapping[str, str], size: int) -> bool:
     return held >= size
 
 
-def fingerprint(model: object) -> str:
+def weights_fingerprint(model: object) -> str:
     """16 hexadecimal digits that tell one set of weights from another."""
     digest = hashlib.sha256(type(model).__name__.encode())
     if isinstance(model, nn.Module):

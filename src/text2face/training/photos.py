@@ -19,7 +19,7 @@ from text2face.errors import ArgumentError
 from text2face.pictures import READ_SUFFIXES, find_pictures, read_picture
 from text2face.storage.folders import atomic_file
 from text2face.training.distributed import hold_together, rank
-from text2face.training.pairs import fingerprint, write_shards
+from text2face.training.pairs import weights_fingerprint, write_shards
 
 __all__ = ["Inverter", "find_photos", "fit_photo", "load_photo", "write_photo_pairs"]
 
@@ -136,7 +136,7 @@ def write_photo_pairs(
         "photos": listing.hexdigest()[:16],
         "size": str(size),
         "batch_size": str(batch_size),
-        "encoder": fingerprint(encoder),
+        "encoder": weights_fingerprint(encoder),
         "inverted": str(inverter is not None),
     }
 

@@ -26,7 +26,7 @@ from text2face.storage.locks import hold
 from text2face.training.bank import PHRASES, make_bank
 from text2face.training.config import TrainingConfig
 from text2face.training.loop import Progress, Trainer
-from text2face.training.pairs import Pairs, fingerprint
+from text2face.training.pairs import Pairs, weights_fingerprint
 
 __all__ = ["SampleGrids", "TensorBoard", "check_series", "find_run", "new_run", "save_model"]
 
@@ -89,7 +89,7 @@ def check_series(pairs: Pairs, generator: Generator, encoder: TextImageEncoder) 
         ArgumentError: They were made with others.
     """
     for name, model in (("generator", generator), ("encoder", encoder)):
-        made, given = pairs.series.get(name), fingerprint(model)
+        made, given = pairs.series.get(name), weights_fingerprint(model)
         if made is not None and made != given:
             raise ArgumentError(
                 f"the pairs were made with another {name}: its weights have the fingerprint "

@@ -15,7 +15,7 @@ from torch import Tensor
 from text2face.errors import CheckpointError
 from text2face.foreign.pickles import Maker, Record
 
-__all__ = ["ALLOWED", "ELEMENTS", "Storage", "StoredTensor", "as_tensor", "number"]
+__all__ = ["ALLOWED", "ELEMENTS", "LazyTensor", "Storage", "as_tensor", "number"]
 
 MAX_DIMENSIONS: Final = 8
 MAX_SIZE: Final = 1 << 40
@@ -58,7 +58,7 @@ class Storage:
 
 
 @dataclass(frozen=True, eq=False)
-class StoredTensor:
+class LazyTensor:
     """A tensor that is still bytes in a file; its shape is known before anything is allocated."""
 
     storage: Storage
@@ -106,13 +106,13 @@ class StoredTensor:
         return flat.as_strided(self.shape, self.stride).contiguous()
 
 
-def as_tensor(value: object) -> StoredTensor | None:
+def as_tensor(value: object) -> LazyTensor | None:
     """The tensor that a value from a file is: of PyTorch, of NumPy, or none at all.
 
     Raises:
         CheckpointError: It is an array whose description makes no sense.
     """
-    if isinstance(value, StoredTensor):
+    if isinstance(value, LazyTensor):
         return value
     if not isinstance(value, Record) or value.name != "numpy.ndarray":
         return None
@@ -126,7 +126,7 @@ def as_tensor(value: object) -> StoredTensor | None:
         ) from None
 
 
-def _array(data: object, dtype: torch.dtype, shape: tuple[int, ...], order: str) -> StoredTensor:
+def _array(data: object, dtype: torch.dtype, shape: tuple[int, ...], order: str) -> LazyTensor:
     """The array over a buffer, checked against its length."""
     if not isinstance(data, memoryview) or order not in ("C", "F"):
         raise ValueError("bad array")
@@ -137,13 +137,13 @@ def _array(data: object, dtype: torch.dtype, shape: tuple[int, ...], order: str)
         steps.append(step)
         step *= max(size, 1)
     stride = tuple(steps if order == "F" else reversed(steps))
-    return StoredTensor(Storage(dtype, math.prod(shape), data), 0, shape, stride)
+    return LazyTensor(Storage(dtype, math.prod(shape), data), 0, shape, stride)
 
 
-def number(value: float) -> StoredTensor:
+def number(value: float) -> LazyTensor:
     """A single number as a tensor without dimensions."""
     data = memoryview(struct.pack("<d", value))
-    return StoredTensor(Storage(torch.float64, 1, data), 0, (), ())
+    return LazyTensor(Storage(torch.float64, 1, data), 0, (), ())
 
 
 def _sizes(value: object) -> tuple[int, ...]:
@@ -194,13 +194,13 @@ def _persistent_object(args: tuple[Any, ...]) -> Record:
     return Record(meta["class_name"], (), meta["state"])
 
 
-def _rebuild_tensor(args: tuple[Any, ...]) -> StoredTensor:
+def _rebuild_tensor(args: tuple[Any, ...]) -> LazyTensor:
     storage, offset, shape, stride = args[:4]
-    return StoredTensor(storage, offset, _sizes(shape), _sizes(stride))
+    return LazyTensor(storage, offset, _sizes(shape), _sizes(stride))
 
 
 def _rebuild_parameter(args: tuple[Any, ...]) -> object:
-    if not isinstance(args[0], StoredTensor):
+    if not isinstance(args[0], LazyTensor):
         raise ValueError("a parameter that is no tensor")
     return args[0]
 
@@ -214,7 +214,7 @@ def _scalar(args: tuple[Any, ...]) -> float | int | bool:
     return number
 
 
-def _from_buffer(args: tuple[Any, ...]) -> StoredTensor:
+def _from_buffer(args: tuple[Any, ...]) -> LazyTensor:
     data, dtype, shape, order = args
     return _array(data, _element(dtype), _sizes(shape), order)
 

@@ -31,7 +31,7 @@ from tests.checkpoints.assembler import (
 )
 
 
-def devouring() -> Iterator[tuple[str, bytes]]:
+def memory_bombs() -> Iterator[tuple[str, bytes]]:
     """Ways to eat memory or time."""
     tower = b")" + b"2\x86" * 64  # a tuple of itself twice, 64 times
     yield "key that takes ages to hash", whole(b"}" + tower + b"Ns")

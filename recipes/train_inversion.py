@@ -3,19 +3,23 @@
     python -m recipes.train_inversion --minutes 7 --out src/text2face/bundled/inversion
 
 A render is known by its parameters, and its latent is a function of them that the generator was
-trained with (`recipes.generator.train`). So every render of the data set has a latent to be learnt
-from. Without that training's folder, the generator's own samples have to do.
+trained with (`recipes.generator.train` or `.grow`). So every render of the data set has a latent to
+be learnt from. Without that training's folder, the generator's own samples have to do.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import click
+import torch
 from tqdm import tqdm
 
-from recipes.generator.coarse import read_extended
+from recipes.generator.coarse import COARSE, read_extended
+from recipes.generator.known import Known
 from recipes.generator.mapping import load
+from recipes.generator.shards import read
 from text2face.generators.base import Generator
 from text2face.inversion.encoder import InversionEncoder
 from text2face.inversion.training import (
@@ -32,8 +36,11 @@ BUNDLED = Path("src/text2face/bundled")
 
 def read_renders(folder: Path, run: Path) -> InversionData:
     """A folder of rendered faces, with the latent of each, by the generator's training."""
-    images, values = read_extended(folder, run)
-    return InversionData(images, load(run)[1](values).half())
+    if (run / COARSE).exists():
+        images, values = read_extended(folder, run)
+        return InversionData(images, load(run)[1](values).half())
+    pictures, rows = read(folder)
+    return InversionData(cast("Any", pictures), Known.from_run(run)(torch.from_numpy(rows)).half())
 
 
 def train_with_progress(

@@ -2,7 +2,8 @@
 
 No text takes part in the training. Texts are read only afterwards, without their pictures, to find
 where texts lie on average: a file of prompts, one a line, or else captions of records. The bank of
-conditions holds pictures that the generator was trained on, whose spread is that of faces to draw.
+conditions holds renders; or, with --known, what the generator draws for the identities of the
+pairs, with the latents that drew it.
 
     python -m recipes.train_sampler --out src/text2face/bundled/sampler --preset compact --minutes 5
 """
@@ -16,18 +17,24 @@ from typing import Any
 import click
 import numpy as np
 import torch
+from safetensors.torch import load_file, save
 from torch import Tensor
 from tqdm import tqdm
 
 from recipes.faces.captions import caption
 from recipes.generator.known import Known
+from recipes.generator.latents import codes
+from recipes.generator.mapping import draw_parameters
 from recipes.train_judge import to_tensor
 from text2face.cli.training import parse_changes, show_training
 from text2face.encoders.base import TextImageEncoder
 from text2face.evaluation.drawing import embed_images
+from text2face.evaluation.judge import round_to_bytes
 from text2face.loading import load_component
+from text2face.precision import autocast
 from text2face.samplers.cvae import CVAESampler
 from text2face.samplers.saved import SavedSampler
+from text2face.storage.folders import atomic_file
 from text2face.training import PRESETS, Pairs, TrainingConfig, make_bank, preset, read_pairs, train
 from text2face.training.pairs import write_pairs
 
@@ -60,25 +67,48 @@ def embed_pictures(encoder: TextImageEncoder, pictures: Path, count: int) -> Ten
     return embed_images(encoder, (to_tensor(stored[i : i + _PICTURES]) for i in starts))
 
 
-@torch.no_grad()
-def pair_renders(
-    generator: Any, encoder: TextImageEncoder, known: Path, data: Path, count: int
+@torch.inference_mode()
+def pair_identities(
+    generator: Any,
+    encoder: TextImageEncoder,
+    latents_of: Known,
+    folder: Path,
+    count: int,
+    batch_size: int = 32,
+    thousand: int = 1000,
 ) -> Pairs:
-    """Renders as pairs: the latent that belongs to each one's parameters, and its embedding.
+    """New identities as pairs: the latent of their parameters, and how the encoder sees its image.
 
-    Rare values come as often as in the renders, and no image has to be drawn.
+    Their odds are those of the renders. What is there already is read.
 
     Args:
-        generator: Whose latents they are.
-        encoder: Embeds the renders.
-        known: A file of `recipes.generator.known`.
-        data: A folder of renders.
-        count: How many at most.
+        generator: Draws them.
+        encoder: Embeds the images.
+        latents_of: Parameters → latents of this generator.
+        folder: Keeps the pairs.
+        count: How many.
+        batch_size: Images at a time.
+        thousand: Pairs in a file.
     """
-    rows = torch.from_numpy(np.load(data / "parameters.npy")[:count].astype(np.float32))
-    latents_of = Known.from_file(known)
-    latents = torch.cat([latents_of(part) for part in torch.split(rows, 1000)]).half()
-    embeddings = embed_pictures(encoder, data / "images.npy", len(rows)).half()
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = []
+    for start in tqdm(range(0, count, thousand), desc="identities", unit="file"):
+        path = folder / f"{start:08d}.safetensors"
+        if not path.exists():
+            rows = torch.from_numpy(draw_parameters(start, thousand).astype(np.float32))
+            w = latents_of(rows)
+            with autocast("cpu"):
+                images = (
+                    generator.synthesize(codes(some, generator.num_ws)).float().clamp(-1, 1)
+                    for some in torch.split(w, batch_size)
+                )
+                seen = embed_images(encoder, map(round_to_bytes, images))
+            with atomic_file(path) as file:
+                file.write(save({"latents": w.half(), "embeddings": seen.half()}))
+        parts.append(load_file(path))
+    latents, embeddings = (
+        torch.cat([part[name] for part in parts])[:count] for name in ("latents", "embeddings")
+    )
     return Pairs(latents, embeddings, num_ws=generator.num_ws)
 
 
@@ -135,7 +165,7 @@ def train_with_progress(
 @click.option(
     "--known",
     type=Path,
-    help="Take renders as pairs, with the latents of their parameters (recipes.generator.known).",
+    help="Folder of recipes.generator.grow: draw the latents of identities, not those of z.",
 )
 @click.option("--count", type=click.IntRange(1), default=16_384, show_default=True, help="Pairs.")
 @click.option("--pair-batch", type=click.IntRange(1), default=32, show_default=True)
@@ -168,16 +198,20 @@ def main(
     encoder = load_component("encoder", encoder_folder)
     texts = read_texts(prompts, records)
     if known is not None:
-        pairs = pair_renders(generator, encoder, known, pictures.parent, count)
+        pairs = pair_identities(
+            generator, encoder, Known.from_run(known), work / "identities", count, pair_batch
+        )
     else:
         pairs = collect_pairs(generator, encoder, work / "pairs", count, config.seed, pair_batch)
     sampler = train_with_progress(config, generator, encoder, pairs, work / name)
     if bank_size:
-        seen = Pairs(None, embed_pictures(encoder, pictures, bank_size))
+        if known is None or pairs.latents is None:
+            seen = Pairs(None, embed_pictures(encoder, pictures, bank_size))
+        else:
+            seen = Pairs(pairs.latents[:bank_size], pairs.embeddings[:bank_size])
         sampler = sampler.with_bank(make_bank(seen, encoder, texts))
-        if known is not None and isinstance(sampler, CVAESampler):
-            rows = np.load(pictures.parent / "parameters.npy")[: len(seen)].astype(np.float32)
-            sampler = sampler.with_latents(Known.from_file(known)(torch.from_numpy(rows)))
+        if seen.latents is not None and isinstance(sampler, CVAESampler):
+            sampler = sampler.with_latents(seen.latents)
     sampler.save_pretrained(out)
     click.echo(f"saved {out}")
 

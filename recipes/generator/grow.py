@@ -3,18 +3,21 @@
     python -m recipes.generator.known --out runs/grown
     python -m recipes.generator.grow --data data/train --out runs/grown
 
-A block for the new resolution starts by adding nothing. Latents stay what they were, so whatever
-knows them (mapping network, sampler) still fits. Renders are drawn from the latents of their
-parameters (`recipes.generator.known`) and compared with the truth: the whole at half the
-resolution, and windows of the last one, on eyes, mouth and the edge of hair more often than
-elsewhere. Critics that know the render beside what they judge ask for its strands and irises;
-others judge what has no render: latents blended and truncated, down to the mean.
+A block for the new resolution starts by adding nothing. Latents stay near what they were, and move
+where details need it: mapping network and sampler are trained again afterwards. Renders are drawn
+from the latents of their parameters (`recipes.generator.known`) and compared with the truth: first
+at a quarter and at half of the size, where many can be seen in little time; then the whole at half
+the size and windows of the full one, on eyes, mouth, ears and the edge of hair more often than
+elsewhere. Then critics take part, too. Those that know the render beside what they judge ask for
+its strands and irises; others judge what has no render: latents blended and truncated, down to the
+mean.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -27,7 +30,7 @@ from torch.nn import functional as F
 
 from recipes.faces.parameters import names
 from recipes.generator.adversary import Adversary, PairedAdversary
-from recipes.generator.known import FILE, Known
+from recipes.generator.known import FILE, TRAINED, Known
 from recipes.generator.latents import codes, rescale
 from recipes.generator.perception import Perception, difference
 from recipes.generator.shards import read
@@ -49,8 +52,9 @@ from text2face.precision import autocast
 
 CHANNELS: Final = 24  # of the new block
 DISTANCE: Final = 0.5  # weight of the distance where there are critics beside it
-PAIRED, MATCHING, FREE, SIGHT = 0.1, 0.25, 0.1, 0.1  # weights of the critics' losses
-AHEAD: Final = 2  # times the generator's learning rate
+PAIRED, MATCHING, FREE, SIGHT = 0.05, 0.15, 0.1, 0.1  # weights of the critics' losses
+KNOWN_SPEED: Final = 0.25  # of the latents: they add up the steps of many parameters
+STAGES: Final = ((4, 0.25), (2, 0.6), (1, 1.0))  # size / resolution, until which progress
 RARE: Final = 3.0  # times as often as the average at most
 SHOWN: Final = (
     "expression", "hair", "hair_color", "facial_hair", "glasses", "frame_shape", "frame_color",
@@ -109,6 +113,7 @@ class Grower(Trainer):
     """A generator that is trained on renders of twice its former size."""
 
     told_every = 50
+    seen_from = 128
 
     def __init__(
         self,
@@ -119,7 +124,6 @@ class Grower(Trainer):
         generator: StyleGAN2,
         known: Known,
         learning_rate: float,
-        critics_from: float = 0.0,
         minutes: float | None = None,
         device: str = "cpu",
     ) -> None:
@@ -131,21 +135,22 @@ class Grower(Trainer):
             images: How many to learn from.
             perception: What looks at the images beside the distance.
             generator: The one to train.
-            known: Parameters → latents; it stays as it is.
+            known: Parameters → latents, trained along.
             learning_rate: Its peak.
-            critics_from: The share of the training that comes before there are critics.
             minutes: End after these too, if the images are not all seen by then.
             device: Where to train.
         """
         generator.synthesis.requires_grad_(True)
-        known.requires_grad_(False)
+        known.requires_grad_(True)
         stages = (Stage(generator.img_resolution, images),)
         super().__init__(faces, out, stages, perception, generator, known, learning_rate, device)
         generator.mapping.to(device)
-        self.critics_from = critics_from
+        slow = set(known.parameters())
+        for group in self.optimizer.param_groups:
+            if slow.intersection(group["params"]):
+                group["speed"] *= KNOWN_SPEED
         self.seconds = math.inf if minutes is None else 60 * minutes
         self.elapsed = 0.0  # seconds of training
-        self.mean = known(faces.values[:4096].to(device)).mean(0)
         self.paired = PairedAdversary().to(device)
         self.free = {
             "texture": Adversary([3], depth=3).to(device),
@@ -168,30 +173,37 @@ class Grower(Trainer):
         return max(super().progress(), self.elapsed / self.seconds)
 
     def stage(self) -> Stage | None:
-        return self.stages[0] if self.progress() < 1 else None
+        size, images = self.stages[0]
+        for times, until in STAGES:
+            if self.progress() < until:
+                return Stage(size // times, images)
+        return None
 
     @torch.no_grad()
     def blends(self, w: Tensor, count: int) -> Tensor:
         """Latents [count, w_dim] that no render has, between those of renders [N, w_dim].
 
-        Half are drawn by the mapping network. All are blended, and truncated by any ψ from 0 to 1.
+        They are truncated by any ψ from 0 to 1.
         """
         random = torch.Generator().manual_seed(self.step)
-        half = count // 2
-        z = torch.randn(half, self.generator.z_dim, generator=random).to(w.device)
-        some = torch.cat([self.generator.mapping(z), w[: count - half]])
         share, kept = torch.rand(2, count, 1, generator=random).to(w.device)
-        some = torch.lerp(some, w.roll(1, 0)[:count], 0.5 * share)
-        return torch.lerp(self.mean, some, kept.sqrt())
+        some = torch.lerp(w[:count], w.roll(1, 0)[:count], 0.5 * share)
+        mean = self.embedding(self.faces.values[:256].to(w.device)).mean(0)
+        return torch.lerp(mean, some, kept.sqrt())
 
     def train_step(self, stage: Stage) -> dict[str, float]:
         start = time.monotonic()
+        size = self.stages[0].resolution
+        numbers = self.train_finely() if stage.resolution == size else super().train_step(stage)
+        self.elapsed += time.monotonic() - start
+        return numbers
+
+    def train_finely(self) -> dict[str, float]:
+        """Learn from the next batch at full size, with critics."""
         real, values = (tensor.to(self.device) for tensor in self.faces(self.step))
-        judged = self.progress() >= self.critics_from
-        count, size = len(real), stage.resolution
+        count, size = real.shape[0], real.shape[-1]
         w = self.embedding(values)
-        if judged:
-            w = torch.cat([w, self.blends(w, count // 4)])
+        w = torch.cat([w, self.blends(w, count // 4)])
         noise = "random"  # renders have none, but texture
         x, pyramid = self.synthesise(w, size // 2, noise)
         windows = Window.draw(self.step, size), Window.draw_detail(self.step, size)
@@ -214,25 +226,21 @@ class Grower(Trainer):
         seen, shown = self.perception.compare(pyramid[-1], half, self.step)
         look = difference([layer[:count] for layer in seen], shown)
         numbers = {"distance": distance.item(), "look": look.item()}
-        if judged:
-            rate = AHEAD * self.falling_rate()  # the generator waits for its critics
-            fake, true = torch.cat([part[:count] for part in inside]), torch.cat(wanted)
-            numbers["paired"] = self.paired.learn(true, fake, rate)
-            verdict, unlike = self.paired.judge(true, fake)
-            loss = DISTANCE * distance + PERCEPTION * look + PAIRED * verdict + MATCHING * unlike
-            numbers["unlike"] = unlike.item()
-            free = torch.cat([part[count:] for part in inside])
-            maps = {
-                "texture": ([true[: 2 * len(free)]], [free], FREE),
-                "sight": (shown[:-1], seen[:-1], SIGHT),
-            }
-            for name, (a, b, weight) in maps.items():
-                numbers[name] = self.free[name].learn(a, b, rate)
-                loss = loss + weight * self.free[name].judge(b)
-        else:
-            loss = distance + PERCEPTION * look
-        numbers["norm"] = self.update(loss, self.rate(), 0.5 if judged else 0.9)
-        self.elapsed += time.monotonic() - start
+        rate = self.falling_rate()  # the generator waits for its critics
+        fake, true = torch.cat([part[:count] for part in inside]), torch.cat(wanted)
+        numbers["paired"] = self.paired.learn(true, fake, rate)
+        verdict, unlike = self.paired.judge(true, fake)
+        loss = DISTANCE * distance + PERCEPTION * look + PAIRED * verdict + MATCHING * unlike
+        numbers["unlike"] = unlike.item()
+        free = torch.cat([part[count:] for part in inside])
+        maps = {
+            "texture": ([true[: 2 * len(free)]], [free], FREE),
+            "sight": (shown[:-1], seen[:-1], SIGHT),
+        }
+        for name, (a, b, weight) in maps.items():
+            numbers[name] = self.free[name].learn(a, b, rate)
+            loss = loss + weight * self.free[name].judge(b)
+        numbers["norm"] = self.update(loss, self.rate(), 0.5)
         return numbers
 
     def save(self) -> None:
@@ -245,6 +253,9 @@ class Grower(Trainer):
         kept.mapping.load_state_dict(self.generator.mapping.state_dict())
         kept.synthesis.load_state_dict(part(self.average, "synthesis"))
         kept.save_pretrained(out)
+        known = deepcopy(self.embedding)
+        known.load_state_dict(part(self.average, "embedding"))
+        cast("Known", known).save(out.parent / TRAINED)
 
 
 def main() -> None:
@@ -254,9 +265,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/grown"))
     parser.add_argument("--images", type=int, default=60_000)
     parser.add_argument("--minutes", type=float, help="end after these too")
-    parser.add_argument("--critics-from", type=float, default=0.0, metavar="SHARE")
     parser.add_argument("--channels", type=int, default=CHANNELS, help="of the new block")
-    parser.add_argument("--learning-rate", type=float, default=4e-4, help="its peak")
+    parser.add_argument("--learning-rate", type=float, default=8e-4, help="its peak")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
@@ -272,7 +282,6 @@ def main() -> None:
         generator.train(),
         Known.from_file(arguments.known or arguments.out / FILE),
         arguments.learning_rate,
-        arguments.critics_from,
         arguments.minutes,
         arguments.device,
     )

@@ -35,6 +35,8 @@ from text2face.precision import autocast
 from text2face.storage.folders import atomic_file
 
 FILE: Final = "known.safetensors"
+TRAINED: Final = "trained.safetensors"
+"""The same map after `recipes.generator.grow` has trained it along."""
 SEED: Final = 5
 PAIRS, EPOCHS, BATCH, RATE = 60_000, 9, 256, 1e-3
 WIDTH, DEPTH = 512, 2
@@ -69,6 +71,11 @@ class Known(Scaled):
         known = cls(*state["apart"].shape)
         known.load_state_dict(state)
         return known.eval().requires_grad_(False)
+
+    @classmethod
+    def from_run(cls, run: Path) -> Self:
+        """The map in a folder: as trained along with the generator, if it was."""
+        return cls.from_file(run / (TRAINED if (run / TRAINED).exists() else FILE))
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from recipes.faces.identity import choices, draw, sample
 from recipes.faces.parameters import parameters
 from recipes.generator.coarse import COARSE, Coarse
-from recipes.generator.known import FILE, Known
+from recipes.generator.known import FILE, TRAINED, Known
 from recipes.generator.latents import Parameters, lift, speeds
 from recipes.generator.train import CHECKPOINT, new_generator, part
 from text2face.dense import Dense, normalize_second_moment
@@ -49,9 +49,9 @@ def normals(count: int, start: int = 0) -> Tensor:
     return normalize_second_moment(torch.from_numpy(z))
 
 
-def draw_parameters(start: int) -> np.ndarray:
-    """The parameters of 1,000 identities, [1000, P] float16."""
-    rows = [parameters(sample(z)) for z in normals(1000, start).numpy()]
+def draw_parameters(start: int, count: int = 1000) -> np.ndarray:
+    """The parameters of some identities, [count, P] float16."""
+    rows = [parameters(sample(z)) for z in normals(count, start).numpy()]
     return np.stack(rows).astype(np.float16)
 
 
@@ -264,7 +264,8 @@ def main() -> None:
     parser.add_argument(
         "--generator",
         type=Path,
-        help=f"a generator folder whose latents RUN/{FILE} knows, instead of a training run",
+        help=f"a generator folder whose latents RUN/{TRAINED} or RUN/{FILE} knows, instead of a "
+        "training run",
     )
     arguments = parser.parse_args()
     cache = arguments.run / f"identities-{arguments.identities}.npy"
@@ -275,7 +276,7 @@ def main() -> None:
     drawn = torch.split(torch.from_numpy(np.load(cache)), 10_000)
     if arguments.generator:
         generator = StyleGAN2.from_pretrained(arguments.generator)
-        known = Known.from_file(arguments.run / FILE)
+        known = Known.from_run(arguments.run)
         latents = torch.cat([known(rows.float()) for rows in drawn])
     else:
         generator, embedding = load(arguments.run)

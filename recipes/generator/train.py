@@ -145,6 +145,7 @@ class Trainer:
     """The networks, their averages and their optimiser."""
 
     told_every = 200  # steps
+    seen_from = 32  # pixels: there is nothing to see before
 
     def __init__(
         self,
@@ -233,7 +234,7 @@ class Trainer:
         whole = min(resolution, size // 2)  # beyond that, only a window
         x, pyramid = self.synthesise(w, whole, noise_mode)
         image, wanted = pyramid[-1], F.adaptive_avg_pool2d(real, whole)
-        loss = pyramid_loss([image[:count] for image in pyramid], real)
+        loss = pyramid_loss([image[:count] for image in pyramid], wanted)
         if resolution == size:
             window = Window.draw(self.step, size)
             with autocast(w.device):
@@ -249,7 +250,7 @@ class Trainer:
         real, values = (tensor.to(self.device) for tensor in self.faces(self.step))
         drawn = self.draw(self.embedding(values), real, stage.resolution)
         loss, numbers = drawn.loss, {"distance": drawn.loss.item()}
-        if stage.resolution > 16:  # there is nothing to see before
+        if stage.resolution >= self.seen_from:
             look = difference(*self.perception.compare(drawn.image, drawn.wanted, self.step))
             numbers["look"] = look.item()
             loss = loss + PERCEPTION * look

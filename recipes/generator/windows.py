@@ -12,10 +12,10 @@ from text2face.generators.layers import upsample
 from text2face.generators.stylegan2 import Synthesis
 
 CROP, MARGIN = 64, 8  # pixels of the image
-# Eyes, mouth, fringe, temples, hair and clothes: shares of the height and of the width.
+# Eyes, mouth, ears, fringe, temples, hair and clothes: shares of the height and of the width.
 DETAILS = (
-    (0.47, 0.38), (0.47, 0.62), (0.47, 0.38), (0.47, 0.62), (0.68, 0.5), (0.68, 0.5), (0.2, 0.5),
-    (0.45, 0.2), (0.45, 0.8), (0.7, 0.2), (0.7, 0.8), (0.9, 0.5),
+    (0.47, 0.38), (0.47, 0.62), (0.47, 0.38), (0.47, 0.62), (0.68, 0.5), (0.68, 0.5), (0.6, 0.3),
+    (0.6, 0.7), (0.2, 0.5), (0.45, 0.2), (0.45, 0.8), (0.7, 0.2), (0.7, 0.8), (0.9, 0.5),
 )  # fmt: skip
 
 

@@ -5,13 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from benchmarks import faces
 from benchmarks import samplers as comparison
 from recipes import train_sampler
 from recipes.faces.attributes import DETAILS, JUDGED
+from recipes.faces.parameters import names
+from recipes.generator.known import Known
+from recipes.generator.mapping import draw_parameters
 from tests import tiny
+from text2face.evaluation.drawing import embed_images
 from text2face.evaluation.judge import Judge, JudgeConfig
 from text2face.samplers.cvae import CVAESampler
 
@@ -55,6 +60,24 @@ def test_one_command_makes_pairs_trains_and_resumes(model: Path, data: Path) -> 
     assert sampler.bank is not None
     assert sampler.bank.embeddings.shape == (20, 16)
     assert (data / "work" / "compact" / "checkpoint.pt").exists()
+
+
+def test_identities_are_drawn_from_the_latents_of_their_parameters(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    generator, encoder = tiny.TinyGenerator(), tiny.TinyEncoder()
+    known = Known(len(names()), generator.w_dim)
+    pairs = train_sampler.pair_identities(generator, encoder, known, tmp_path, 40, thousand=20)
+    assert pairs.latents is not None
+    rows = torch.from_numpy(draw_parameters(20, 20).astype(np.float32))
+    wanted = known(rows).detach()
+    torch.testing.assert_close(pairs.latents[20:].float(), wanted, rtol=1e-2, atol=1e-2)
+    image = generator.synthesize(wanted[:1, None].expand(-1, generator.num_ws, -1))
+    seen = embed_images(encoder, [image])[0]
+    assert torch.cosine_similarity(pairs.embeddings[20].float(), seen, dim=0) > 0.99
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    again = train_sampler.pair_identities(generator, encoder, known, tmp_path, 40, thousand=20)
+    assert kept == ["00000000.safetensors", "00000020.safetensors"]
+    assert torch.equal(again.embeddings, pairs.embeddings)
 
 
 def test_prompts_may_come_from_a_file(tmp_path: Path) -> None:

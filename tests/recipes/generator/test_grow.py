@@ -41,35 +41,38 @@ def test_rare_values_are_taken_more_often() -> None:
     assert shares.max() < 10 * shares.min()
 
 
-def grower(out: Path, generator: StyleGAN2, critics_from: float) -> Grower:
+def grower(out: Path, generator: StyleGAN2) -> Grower:
     rows = np.stack([parameters(identity(i)) for i in range(16)])
     images = np.random.default_rng(0).integers(0, 255, (16, 128, 128, 3)).astype(np.uint8)
     torch.manual_seed(1)
     known = Known(rows.shape[1], generator.w_dim)
     known.set_apart()
     faces = Balanced(images, torch.from_numpy(rows), batch=8)
-    return Grower(faces, out, 32, perception(), generator, known, 1e-3, critics_from)
+    return Grower(faces, out, 40, perception(), generator, known, 1e-3)
 
 
-def test_growing_trains_the_synthesis_network_only_and_resumes(tmp_path: Path) -> None:
+def test_growing_trains_synthesis_and_latents_and_resumes(tmp_path: Path) -> None:
     generator = grown(small(), channels=4)
-    trained = grower(tmp_path, generator, critics_from=0.5)
+    trained = grower(tmp_path, generator)
     before = {k: v.clone() for k, v in trained.trained.state_dict().items()}
     mapping = {k: v.clone() for k, v in generator.mapping.state_dict().items()}
-    numbers = []
+    numbers, sizes = [], []
     while now := trained.stage():
+        sizes.append(now.resolution)
         numbers.append(trained.train_step(now))
-    assert [("paired" in line) for line in numbers] == [False, False, True, True]
+    assert sizes == [32, 32, 64, 128, 128]
+    assert [("paired" in line) for line in numbers] == [size == 128 for size in sizes]
     assert all(np.isfinite(list(line.values())).all() for line in numbers)
     after = trained.trained.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert "synthesis.blocks.5.to_rgb.weight" in changed
     assert "synthesis.const" in changed
-    assert not any(name.startswith("embedding.") for name in changed)
+    assert "embedding.linear.weight" in changed
+    assert not {"embedding.apart", "embedding.mean", "embedding.scale"} & changed
     for name, value in generator.mapping.state_dict().items():
         assert torch.equal(value, mapping[name])
     trained.save()
-    again = grower(tmp_path, grown(small(), channels=4), critics_from=0.5)
+    again = grower(tmp_path, grown(small(), channels=4))
     again.resume()
     assert again.stage() is None
     for one, other in zip(
@@ -80,10 +83,12 @@ def test_growing_trains_the_synthesis_network_only_and_resumes(tmp_path: Path) -
     assert kept.img_resolution == 128
     average = trained.average["synthesis.const"]
     torch.testing.assert_close(kept.synthesis.const, average, rtol=1e-3, atol=1e-3)
+    known = Known.from_run(tmp_path)
+    assert torch.equal(known.linear.weight, trained.average["embedding.linear.weight"])
 
 
 def test_growing_ends_when_its_time_is_up(tmp_path: Path) -> None:
-    trained = grower(tmp_path, grown(small(), channels=4), critics_from=1.0)
+    trained = grower(tmp_path, grown(small(), channels=4))
     trained.seconds = 100.0
     assert trained.progress() == 0
     trained.elapsed = 75.0
@@ -93,10 +98,10 @@ def test_growing_ends_when_its_time_is_up(tmp_path: Path) -> None:
 
 
 def test_blends_reach_from_the_mean_to_faces(tmp_path: Path) -> None:
-    trained = grower(tmp_path, grown(small(), channels=4), critics_from=0.0)
-    w = trained.embedding(trained.faces.values)
+    trained = grower(tmp_path, grown(small(), channels=4))
+    w = trained.embedding(trained.faces.values).detach()
     found = torch.cat([trained.blends(w, 8) for trained.step in range(50)])
-    distance = (found - trained.mean).norm(dim=1)
+    distance = (found - w.mean(dim=0)).norm(dim=1)
     assert found.shape == (400, w.shape[1])
     assert distance.min() < 0.2 * distance.max()
 

@@ -45,6 +45,7 @@ __all__ = ["Face", "Output", "PipelineConfig", "TextToFace", "noise", "to_pil"]
 
 _KINDS: Final = ("encoder", "sampler", "generator")
 _ROWS: Final = 16  # rows of the products in which latents are drawn
+_LOADING: Final = threading.Lock()
 _RANDOM: Final = threading.Lock()  # the random numbers of "random" noise are the process's
 
 
@@ -86,21 +87,15 @@ class TextToFace:
             ArgumentError: The generator's pictures are not RGB.
         """
         generator = rgb(generator)
-        fits = [("sampler", "embedding_dim", sampler.embedding_dim, encoder.embedding_dim)]
-        for kind, part in (("sampler", sampler), ("inversion encoder", inverter)):
-            if part is not None:
-                fits.append((kind, "num_ws", part.num_ws, generator.num_ws))
-                fits.append((kind, "w_dim", part.w_dim, generator.w_dim))
-        for kind, what, got, expected in fits:
-            if got != expected:
-                raise CheckpointError(
-                    f"the {kind}'s {what} is {got}, expected {expected} from the other "
-                    f"components; use a {kind} trained for this encoder and generator"
-                )
+        dimensions = ("embedding_dim", sampler.embedding_dim, encoder.embedding_dim)
+        _check_fit("sampler", [dimensions, *_latent_sizes(sampler, generator)])
+        if inverter is not None:
+            _check_fit("inversion encoder", _latent_sizes(inverter, generator))
         self.encoder = encoder
         self.sampler = sampler
         self.generator = generator
-        self.inverter = inverter
+        self._inverter = inverter
+        self._inversion: Path | None = None
         self.config = config or PipelineConfig()
         self.folder = folder
         self._loaded = (encoder, sampler, generator)
@@ -132,7 +127,7 @@ class TextToFace:
             CheckpointError: It is missing, damaged or out of reach, or its licences were not
                 accepted.
         """
-        inverter = None
+        inversion = None
         if isinstance(source, str) and named.is_named(source):
             parts = named.load(source, encoder=encoder, accept_licence=accept_licence)
             config = PipelineConfig(**parts.defaults)
@@ -153,10 +148,33 @@ class TextToFace:
             others = (loading.load_component(kind, folder / kind) for kind in _KINDS[1:])
             components = (own, *others)
             if (folder / "inversion").is_dir():
-                inverter = loading.load_component("inversion", folder / "inversion")
+                inversion = folder / "inversion"
         # With another encoder, the files no longer name all the weights.
         kept = None if encoder else folder
-        return cls(*components, inverter=inverter, config=config, folder=kept)
+        pipe = cls(*components, config=config, folder=kept)
+        pipe._inversion = inversion
+        return pipe
+
+    @property
+    def inverter(self) -> LatentEncoder | None:
+        """Image → latent; that of a model's folder is loaded when it is first asked for.
+
+        Raises:
+            CheckpointError: It is damaged, or does not fit the generator.
+        """
+        with _LOADING:
+            if self._inversion is not None:
+                found = loading.load_component("inversion", self._inversion)
+                _check_fit("inversion encoder", _latent_sizes(found, self.generator))
+                if isinstance(found, nn.Module):
+                    found.to(self.device)
+                self._inverter = found
+                self._inversion = None
+        return self._inverter
+
+    @inverter.setter
+    def inverter(self, inverter: LatentEncoder | None) -> None:
+        self._inverter, self._inversion = inverter, None
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Save the model: `pipeline.json` and a folder for each component.
@@ -231,7 +249,7 @@ class TextToFace:
         if not dtype.is_floating_point:
             raise ArgumentError(f"dtype is {dtype}, expected float32, float16 or bfloat16")
         self.dtype = dtype
-        for component in (self.encoder, self.sampler, self.generator, self.inverter):
+        for component in (self.encoder, self.sampler, self.generator, self._inverter):
             if isinstance(component, nn.Module):
                 component.to(
                     self.device, self._weights_dtype if component is self.generator else None
@@ -581,6 +599,30 @@ class TextToFace:
     interpolate = operations.interpolate
     mix = operations.mix
     vary = operations.vary
+
+
+def _latent_sizes(
+    part: LatentSampler | LatentEncoder, generator: Generator
+) -> list[tuple[str, int, int]]:
+    """What must be the same: its name, that of the part, and that of the generator."""
+    return [
+        ("num_ws", part.num_ws, generator.num_ws),
+        ("w_dim", part.w_dim, generator.w_dim),
+    ]
+
+
+def _check_fit(kind: str, sizes: Sequence[tuple[str, int, int]]) -> None:
+    """See that a part fits the others.
+
+    Raises:
+        CheckpointError: It does not.
+    """
+    for what, got, expected in sizes:
+        if got != expected:
+            raise CheckpointError(
+                f"the {kind}'s {what} is {got}, expected {expected} from the other "
+                f"components; use a {kind} trained for this encoder and generator"
+            )
 
 
 def _several(texts: Sequence[str | Prompt]) -> Sequence[str | Prompt]:

@@ -19,7 +19,7 @@ from text2face.editing.files import read_latent, read_picture
 from text2face.editing.operations import parse_layers
 from text2face.editing.records import pack, recall, unpack, write_edited
 from text2face.editing.targets import target
-from text2face.errors import ArgumentError, InversionError, PromptError
+from text2face.errors import ArgumentError, CheckpointError, InversionError, PromptError
 from text2face.faces import Face, to_tensor
 from text2face.generators.stylegan2 import StyleGAN2
 from text2face.samplers.conditions import ConditionBank
@@ -220,6 +220,18 @@ def test_a_model_keeps_its_inversion_encoder(pipe: TextToFace, tmp_path: Path) -
     assert isinstance(loaded.inverter, InversionEncoder)
     picture = Image.new("RGB", (16, 16), "red")
     assert torch.allclose(loaded.encode(picture), made.encode(picture), atol=1e-2)
+
+
+def test_the_inversion_encoder_is_loaded_when_it_is_used(pipe: TextToFace, tmp_path: Path) -> None:
+    pipe.save_pretrained(tmp_path)
+    (tmp_path / "inversion").mkdir()
+    loaded = TextToFace.from_pretrained(tmp_path)
+    assert loaded("an old man", seed=1)[0].latent.isfinite().all()
+    for _ in range(2):
+        with pytest.raises(CheckpointError, match="inversion"):
+            loaded.encode(Image.new("RGB", (16, 16)))
+    loaded.inverter = None
+    assert loaded.inverter is None
 
 
 def test_the_published_sampler_infers_from_the_picture(pipe: TextToFace) -> None:

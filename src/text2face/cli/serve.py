@@ -202,7 +202,7 @@ def _run(
     with _ended_by_signal():
         sign = provenance.load_signer(*options["c2pa"]) if options["c2pa"] else None
         pipe = TextToFace.from_pretrained(options["model"]).to(options["device"])
-        _ = pipe.weights  # read once, not in the first request
+        _ = pipe.weights, pipe.inverter  # read once, not in the first request
         config = EngineConfig(workers=options["workers"], batch=options["batch"], queue=queue)
         engine = Engine(pipe, config)
         app: FastAPI = make_app(engine, ServerConfig(sign=sign, keys=keys, hosts=names, **limits))

@@ -16,9 +16,11 @@ from PIL import Image
 from torch import Tensor
 
 from text2face import prompts, provenance
+from text2face.checks import check_count
 from text2face.errors import ArgumentError, OutputError
 from text2face.faces import Face
 from text2face.model import FaceModel
+from text2face.pictures import resized
 from text2face.provenance import Record, Signer
 from text2face.settings import Settings
 from text2face.sheet import contact_sheet
@@ -173,6 +175,7 @@ class Output(Sequence[Face]):
         folder: str | Path,
         *,
         format: str = "png",
+        size: int | None = None,
         overwrite: bool = False,
         sign: Signer | None = None,
     ) -> list[Path]:
@@ -182,6 +185,8 @@ class Output(Sequence[Face]):
             folder: Made if it is missing. The files are `seed0042.png`, in a folder for each prompt
                 if there are several, as `text2face generate` names them.
             format: "png", "jpeg" or "webp".
+            size: The side of the files in pixels; a larger one than the model's is enlarged by
+                Lanczos, which adds no detail; None = as drawn.
             overwrite: Replace files that exist.
             sign: Adds Content Credentials, see `text2face.provenance.load_signer`.
 
@@ -196,6 +201,8 @@ class Output(Sequence[Face]):
         if format not in provenance.FORMATS:
             known = ", ".join(provenance.FORMATS)
             raise ArgumentError(f"format is {format!r}, expected one of {known}")
+        if size is not None:
+            check_count("size", size, least=16, most=4096)
         folders = folders_of(Path(folder), self._texts)
         paths = [folders[face.prompt] / f"seed{face.seed:04d}.{format}" for face in self.faces]
         if len(set(paths)) < len(paths):
@@ -209,7 +216,9 @@ class Output(Sequence[Face]):
         check_writable(Path(folder))
         for path, face, record in zip(paths, self.faces, records, strict=True):
             make_folder(path.parent)
-            provenance.write(path, face.image, record, sign=sign)
+            own = face.image.width
+            image = resized(face.image, size or own)
+            provenance.write(path, image, record.at(image.width, drawn=own), sign=sign)
         return paths
 
     def _repr_png_(self) -> bytes | None:

@@ -44,6 +44,7 @@ __all__ = [
     "open_image",
     "read_file",
     "read_picture",
+    "resized",
     "to_rgb",
     "why_unreadable",
 ]
@@ -239,6 +240,13 @@ def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
         ArgumentError: The file is missing, damaged, too large, or no PNG, JPEG or WebP.
     """
     return decode_image(read_file(path), str(path), max_pixels=max_pixels)
+
+
+def resized(image: Image.Image, side: int) -> Image.Image:
+    """A square picture with another side in pixels, by Lanczos; enlarging adds no detail."""
+    if image.size == (side, side):
+        return image
+    return image.resize((side, side), Image.Resampling.LANCZOS)
 
 
 def to_rgb(image: Image.Image, name: str = "the picture") -> Image.Image:

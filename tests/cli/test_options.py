@@ -25,7 +25,7 @@ EDIT = "lock source method"
 # What each command honours, and in which cases it refuses an option. A new option is in neither,
 # and the test fails until somebody has decided.
 DECIDED: dict[str, str] = {
-    "generate": f"""texts file from_image num_images seed seeds {SETTINGS} candidates keep grid
+    "generate": f"""texts file from_image num_images seed seeds {SETTINGS} candidates keep size grid
         outdir overwrite format c2pa save_latents model accept_licence offline device threads dtype
         batch_size tar shard_size duplicates as_json quiet""",
     "info": "image as_json",
@@ -41,6 +41,7 @@ DECIDED: dict[str, str] = {
     "push": "model hub_id private licence evaluation only_card",
     "describe": "image encoder phrases count samples strength seed out threads as_json",
     "words": "encoder about as_json",
+    "completion": "shell",
     "encode": f"image out {FACE} {MODEL}",
     "edit": f"image words out strength as_json {EDIT} {FACE} {MODEL}",
     "mix": f"a b out layers {MODEL}",
@@ -58,12 +59,13 @@ REFUSED: list[tuple[list[str], str]] = [
     *((TABLE, option) for option in (
         "--from-image x.png", "-n 2", "--seeds 1,2", "--candidates 3", "--keep 1", "--grid 1x1",
         "--overwrite", "--format jpeg", "--format webp", "--c2pa cert.pem key.pem",
-        "--save-latents npz", "--batch-size 8", "--json", "-o face.png", "--threads 2",
+        "--save-latents npz", "--batch-size 8", "--size 64", "--json", "-o face.png", "--threads 2",
     )),
     *((["generate", "a man"], option) for option in (
         "--tar", "--duplicates 0.9", "--shard-size 10", "--keep 2", "--seed 1 --seeds 2",
         "-o face.gif", "-n 2 -o face.png", "--grid 1x1 -o face.png",
-        "--format webp -o face.png", "--device meta", "--condition magic",
+        "--format webp -o face.png", "--size 8", "--size 4097", "--device meta",
+        "--condition magic",
     )),
     *((PHOTOS, option) for option in (
         "--generator x", "--count 9", "--seed 3", "--mix 2", "--crossovers 4",

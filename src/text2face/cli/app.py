@@ -14,6 +14,7 @@ import click
 
 from text2face import registry
 from text2face.cli import (
+    completion,
     convert,
     describe,
     edit,
@@ -27,6 +28,7 @@ from text2face.cli import (
     words,
 )
 from text2face.cli.errors import INTERRUPTED, fail
+from text2face.cli.group import Commands
 from text2face.errors import ArgumentError, PromptError, Text2FaceError, one_line
 
 __all__ = ["cli", "main"]
@@ -84,7 +86,11 @@ def _told(error: OSError) -> str:
     return f"{what}: {why}; {fixes.get(error.errno or 0, 'check the path')}"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+)
 @click.version_option(package_name="text2face", message="text2face %(version)s")
 @click.option(
     "--plugin",
@@ -102,19 +108,20 @@ def cli(context: click.Context, plugins: tuple[str, ...]) -> None:
         click.echo(context.get_help())
 
 
-for _command in (
-    generate.generate,
-    info.info,
-    models.models,
-    convert.convert,
-    train.pairs,
-    train.train,
-    describe.describe,
-    words.words,
-    *edit.COMMANDS,
-    evaluate.evaluate,
-    push.push,
-    serve.serve,
-    serve.ui,
-):
-    cli.add_command(_command)
+cli.set_parts(
+    {
+        "Draw faces": (generate.generate, words.words),
+        "Change faces": edit.COMMANDS,
+        "Look at pictures": (info.info, describe.describe),
+        "Serve": (serve.ui, serve.serve),
+        "Make models": (
+            train.train,
+            train.pairs,
+            evaluate.evaluate,
+            models.models,
+            convert.convert,
+            push.push,
+        ),
+        "Set up": (completion.completion,),
+    }
+)

@@ -12,7 +12,7 @@ from text2face.errors import ArgumentError, OutputError
 __all__ = ["convert"]
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, example="text2face convert stylegan2-ffhq.pkl generator")
 @click.argument("source", metavar="IN")
 @click.argument("folder", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--half", is_flag=True, help="Store fp16: half the size, and not quite exact.")

@@ -17,7 +17,7 @@ _PATH: Final = click.Path(path_type=Path)
 _SIDE: Final = 256
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, example="text2face describe photo.png -n 5")
 @click.argument("image", type=_PATH)
 @click.option("--encoder", help="A folder, hub id or known name.  [default: bundled]")
 @click.option("--phrases", type=_PATH, help="Phrases, one a line.  [default: 96 of our own]")

@@ -66,7 +66,7 @@ def _face_options(command: _Command) -> _Command:
     return command
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, example="text2face encode photo.png --align -o photo.safetensors")
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Latent or PNG.")
 @_face_options
@@ -95,7 +95,7 @@ def encode(image: Path, out: Path, quiet: bool, overwrite: bool, **options: Any)
     _tell(quiet, out)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, example='text2face edit face.png "wearing glasses" --strength 1.2')
 @click.argument("image", type=click.Path(path_type=Path))
 @click.argument("words", nargs=-1, required=True, metavar="PROMPT...")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="[default: IMAGE-edited.png]")
@@ -141,14 +141,14 @@ def edit(
         _tell(quiet, out)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, example="text2face mix a.png b.png --layers coarse -o mixed.png")
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="A PNG.")
 @click.option("--layers", default="coarse", show_default=True, help="coarse, middle, fine, 0-3,8.")
 @_model_options
 def mix(a: Path, b: Path, out: Path, layers: str, quiet: bool, overwrite: bool, **o: Any) -> None:
-    """Style mixing: face A with some layers of face B."""
+    """Mix two faces: A with some layers of B (style mixing)."""
     _check_free([out], overwrite)
     sign = _signer(o, a, b)
     pipe = _load(o)
@@ -157,7 +157,7 @@ def mix(a: Path, b: Path, out: Path, layers: str, quiet: bool, overwrite: bool, 
     _tell(quiet, out)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, example="text2face interpolate a.png b.png -o way.gif")
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help=".gif/.webp/.png")
@@ -179,7 +179,7 @@ def interpolate(
     _tell(quiet, out)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, example='text2face sweep face.png "an old face" -o older.gif')
 @click.argument("image", type=click.Path(path_type=Path))
 @click.argument("prompt")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help=".gif/.webp/.png")
@@ -237,7 +237,7 @@ def sweep(
     _tell(quiet, out)
 
 
-COMMANDS: Final = (encode, edit, mix, interpolate, sweep)
+COMMANDS: Final = (edit, encode, mix, interpolate, sweep)
 
 
 def _face(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Face:

@@ -59,6 +59,12 @@ class Job:
         Raises:
             Text2FaceError: Something is wrong; sections that are finished stay.
         """
+        from text2face.loading import choose_device
+        from text2face.samplers.conditions import check_condition
+
+        choose_device(self.device)
+        if self.settings.get("condition") is not None:
+            check_condition(self.settings["condition"])
         if self.plots:
             _need_matplotlib()
         bench = self._bench()
@@ -290,7 +296,7 @@ def _write(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, example="text2face evaluate model --only words")
 @click.argument("model", required=False)
 @click.option(
     "-o", "--outdir", type=click.Path(path_type=Path), default="out/evaluation", show_default=True

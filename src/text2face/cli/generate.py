@@ -23,12 +23,14 @@ _FILE: Final = re.compile(r"\.(png|jpe?g|webp)$", re.IGNORECASE)
 _PICTURE: Final = re.compile(r"\.(png|jpe?g|webp|gif|bmp|tiff?|avif|heic)", re.IGNORECASE)
 _FOR_TABLES: Final = ("tar", "shard_size", "duplicates")
 _NOT_FOR_TABLES: Final = (
-    "from_image", "num_images", "seeds", "candidates", "keep", "grid", "overwrite", "format",
-    "c2pa", "save_latents", "batch_size", "as_json", "threads",
+    "from_image", "num_images", "seeds", "candidates", "keep", "size", "grid", "overwrite",
+    "format", "c2pa", "save_latents", "batch_size", "as_json", "threads",
 )  # fmt: skip
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command, example='text2face generate "a smiling woman with long red hair" -n 4 --seed 7'
+)
 @click.argument("texts", nargs=-1, metavar="PROMPT...")
 @click.option(
     "--prompts",
@@ -47,6 +49,11 @@ _NOT_FOR_TABLES: Final = (
 @setting_options
 @click.option("--candidates", type=int, help="Draw so many for each prompt, keep the best.")
 @click.option("--keep", type=int, help="How many of the candidates to keep.  [default: -n]")
+@click.option(
+    "--size",
+    type=int,
+    help="Pixels a side of the files; larger than the model's is enlarged (Lanczos).",
+)
 @click.option("--grid", metavar="COLSxROWS", help="Also save a contact sheet, grid.png.")
 @click.option("-o", "--outdir", type=click.Path(path_type=Path), default="out", show_default=True,
     help="A folder; or, for one face, a file such as face.png.",
@@ -117,7 +124,8 @@ def generate(
     """
     from text2face import provenance
     from text2face.cli.generate_job import Job, parse_grid, parse_seeds
-    from text2face.settings import choose_seeds
+    from text2face.pictures import read_picture
+    from text2face.settings import check_count, choose_seeds
 
     context = click.get_current_context()
     chosen_settings = take_settings(options)
@@ -145,6 +153,8 @@ def generate(
     refuse(context, _FOR_TABLES, "prompts that are no table", "give --prompts FILE.csv")
     wanted = _texts(_whole(texts), file)
     source = None
+    if options["size"] is not None:
+        check_count("size", options["size"], least=16, most=4096)
     if from_image:
         records = provenance.read(from_image)
         if len(records) > 1 or wanted:
@@ -159,6 +169,8 @@ def generate(
                 "expected an image that generate drew"
             )
         wanted = [source.prompt]
+        if source.drawn_size and options["size"] is None:
+            options["size"] = read_picture(from_image).width
     elif not wanted:
         raise ArgumentError("no prompt; expected one, such as 'a woman with red hair'")
     if seed is not None and seeds is not None:

@@ -18,6 +18,7 @@ from text2face import provenance
 from text2face.cli.errors import note
 from text2face.cli.models import prepare
 from text2face.errors import ArgumentError, CheckpointError, OutputError
+from text2face.pictures import resized
 from text2face.prompts import Prompt
 from text2face.provenance import Record
 from text2face.settings import Settings, check_count
@@ -62,6 +63,8 @@ class Job:
     quiet: bool
     accept_licence: bool = False
     offline: bool = False
+    size: int | None = None
+    """The side of the files in pixels; None = as they are drawn."""
     format: str = "png"
     """The kind of image file: "png", "jpeg" or "webp"."""
     c2pa: tuple[Path, Path] | None = None
@@ -89,6 +92,9 @@ class Job:
         pipe = self._load()
         settings = self._settings(pipe)
         self._check_sheet(pipe, settings)
+        own = pipe.generator.img_resolution
+        if self.size and self.size > own and not self.quiet:
+            click.echo(f"enlarged from {own} to {self.size} pixels; no detail is added", err=True)
         read = [pipe.read(prompt) for prompt in self.prompts]
         if unknown := pipe.unknown_words(read, settings):
             note(f"words that the encoder does not know: {', '.join(unknown)}")
@@ -220,8 +226,11 @@ class Job:
                     on_face=bar.update,
                 )
                 for face in drawn:
-                    record = provenance.describe(pipe, settings, face)
                     self._compare(face)
+                    own = face.image.width
+                    face = replace(face, image=resized(face.image, self.size or own))
+                    made = provenance.describe(pipe, settings, face)
+                    record = made.at(face.image.width, drawn=own)
                     path = self._path(face.prompt, face.seed)
                     make_folder(path.parent)
                     if self.save_latents:
@@ -229,7 +238,7 @@ class Job:
                     provenance.write(path, face.image, record, sign=self.signer)
                     faces.append(face)
                     records.append(record)
-                    self._tell(bar, path, f"{face.score:.3f}", asdict(record))
+                    self._tell(bar, path, f"score {face.score:.3f}", asdict(record))
             if self.grid:
                 path = self.outdir / f"grid.{self.format}"
                 self._write_sheet(path, self.grid[0], faces, records)
@@ -278,11 +287,11 @@ class Job:
         # The longest that the records can be.
         record = Record(
             "", 0, settings, pipe.config.name, pipe.weights, "bfloat16", "cuda", 1024,
-            version=text2face.__version__, score=-0.12345678901234567,
+            version=text2face.__version__, score=-0.12345678901234567, drawn_size=1024,
         )  # fmt: skip
         seeds = sorted(self.seeds)[-self.kept :]
         records = [replace(record, prompt=text, seed=seed) for text in self.texts for seed in seeds]
-        side = pipe.generator.img_resolution
+        side = self.size or pipe.generator.img_resolution
         size = page_size(len(records), self.grid[0], side, self._captions)
         provenance.check_sheet(self.format, size, records)
 

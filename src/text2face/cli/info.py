@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["info"]
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, example="text2face info faces/seed0007.png")
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object, or one for each face.")
 def info(image: Path, as_json: bool) -> None:

@@ -23,7 +23,7 @@ def models() -> None:
     """Published weights: what there is, its licence, and downloads."""
 
 
-@models.command("list", cls=Command)
+@models.command("list", cls=Command, example="text2face models list --kind pipeline")
 @click.option(
     "--kind",
     type=click.Choice(["pipeline", "detector", "encoder", "generator", "sampler"]),
@@ -44,7 +44,7 @@ def list_models(kind: str | None, as_json: bool) -> None:
             click.echo(f"{one.name:{width}}  {_kind(one):9}  {_size(one):>8}  {one.about}")
 
 
-@models.command("info", cls=Command)
+@models.command("info", cls=Command, example="text2face models info clip2latent-ffhq")
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def model_info(name: str, as_json: bool) -> None:
@@ -64,7 +64,7 @@ def model_info(name: str, as_json: bool) -> None:
     click.echo("\n".join(lines))
 
 
-@models.command("download", cls=Command)
+@models.command("download", cls=Command, example="text2face models download clip2latent-ffhq")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--offline", is_flag=True, help="Only check what is in the cache.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -17,9 +17,19 @@ __all__ = ["Command", "device_options", "given", "refuse", "threads_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_LOADING: Final = ("device", "encoder", "model")
+"""A command with one of these parameters loads weights, which takes seconds."""
+
 
 class Command(click.Command):
     """A command that refuses an option which is given twice, when only the last would count."""
+
+    def __init__(self, *args: Any, example: str = "", **named: Any) -> None:
+        """Take what click takes, and one line that shows how the command is used."""
+        if example:
+            named["epilog"] = f"\b\nExample:\n  {example}"
+        super().__init__(*args, **named)
+        self.example = example
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the command line."""
@@ -33,7 +43,8 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run; where a person waits for a model, say so before the heavy imports."""
-        if "device" in ctx.params and not ctx.params.get("quiet") and sys.stderr.isatty():
+        loads = not ctx.params.keys().isdisjoint(_LOADING)
+        if loads and not ctx.params.get("quiet") and sys.stderr.isatty():
             click.echo("loading …", err=True)
         return super().invoke(ctx)
 

@@ -12,7 +12,9 @@ from text2face.errors import ArgumentError
 __all__ = ["push"]
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command, example="text2face push runs/00000-flow/model you/your-model --licence mit"
+)
 @click.argument("model")
 @click.argument("hub_id", metavar="OWNER/NAME")
 @click.option("--private", is_flag=True, help="Make a new repository private.")

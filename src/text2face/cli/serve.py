@@ -79,7 +79,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, example="text2face serve --port 8000")
 @_common
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
 @click.option(
@@ -117,7 +117,7 @@ def serve(
     _run(port, options, queue=queue, timeout=timeout, aliases=aliases)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, example="text2face ui --open")
 @_common
 @click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True)
 @click.option("--open/--no-open", "open_page", default=False, help="Open the page in a browser.")
@@ -190,8 +190,10 @@ def _run(
             f"{error.name or one_line(error)} is not installed; pip install 'text2face[{extra}]'"
         ) from None
     from text2face import provenance
+    from text2face.loading import choose_device
     from text2face.pipeline import TextToFace
 
+    choose_device(options["device"])
     keys = _read_keys(options["api_key_file"])
     listener = _bind(options["host"], port)  # before the model, which takes longer
     address, bound = listener.getsockname()[:2]

@@ -19,7 +19,7 @@ _SAMPLER_OPTIONS = (
 """What `--task inversion` has no use for."""
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, example="text2face pairs --count 16384 -o pairs")
 @click.option(
     "--generator",
     "generator_source",
@@ -69,7 +69,7 @@ def pairs(**options: Any) -> None:
     make_pairs_command(**options)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, example="text2face train --preset flow --minutes 5 -o runs")
 @click.option(
     "--task", type=click.Choice(["sampler", "inversion"]), default="sampler", show_default=True
 )

@@ -16,7 +16,7 @@ __all__ = ["words"]
 _WIDTH: Final = 88
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, example="text2face words --about hair")
 @click.option("--encoder", help="A folder, hub id or known name.  [default: bundled]")
 @click.option("--about", help="Only the words that speak of this, such as hair.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")

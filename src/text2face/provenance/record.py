@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from text2face.checks import check_count
@@ -49,6 +49,13 @@ class Record:
     process: str | None = None
     """What was done to the face after it was drawn from words, if anything: it cannot be drawn
     again from words alone."""
+    drawn_size: int | None = None
+    """The side in pixels that it was drawn with, if the file's is another one: it was enlarged,
+    which adds no detail, or made smaller."""
+
+    def at(self, side: int, *, drawn: int) -> Record:
+        """The record of a file whose side is `side` pixels, of a picture drawn with `drawn`."""
+        return self if side == drawn else replace(self, drawn_size=drawn)
 
 
 def describe(
@@ -99,6 +106,8 @@ def record_of(values: Mapping[str, Any]) -> Record:
     check_seed(record.seed)
     check_count("threads", record.threads, most=1024)
     check_count("batch", record.batch)
+    if record.drawn_size is not None:
+        check_count("drawn_size", record.drawn_size)
     return record
 
 
@@ -106,6 +115,7 @@ def parameters_of(record: Record, size: tuple[int, int]) -> str:
     """The text that AUTOMATIC1111's web UI and its readers expect."""
     others = {
         "Size": f"{size[0]}x{size[1]}",
+        "Drawn size": record.drawn_size and f"{record.drawn_size}x{record.drawn_size}",
         "Model hash": record.weights,
         "Model": record.model,
         "Process": record.process,

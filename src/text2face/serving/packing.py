@@ -8,9 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from PIL import Image
-
 from text2face import provenance
+from text2face.pictures import resized
 from text2face.serving.engine import Busy, Drawn, Engine
 
 __all__ = ["Pack", "Packing"]
@@ -41,13 +40,10 @@ class Pack:
         for one in self.drawn:
             if not wanted():
                 break
-            image = one.face.image
-            if image.width != self.side:
-                image = image.resize((self.side, self.side), Image.Resampling.LANCZOS)
+            image = resized(one.face.image, self.side)
+            record = one.record.at(self.side, drawn=one.face.image.width)
             made.append(
-                provenance.encode(
-                    image, one.record, self.kind, quality=self.quality, sign=self.sign
-                )
+                provenance.encode(image, record, self.kind, quality=self.quality, sign=self.sign)
             )
         return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -123,9 +124,14 @@ class Reader:
             time.sleep(0.2)
 
     def shell(self, line: str, folder: Path) -> None:
-        """Run a line in bash."""
+        """Run a line in bash, where the environment of this Python is active."""
+        scripts = str(Path(sys.executable).parent)
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", line], cwd=folder, capture_output=True, text=True
+            ["bash", "-euo", "pipefail", "-c", line],
+            cwd=folder,
+            env={**os.environ, "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")])},
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
 

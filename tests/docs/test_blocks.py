@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +55,15 @@ def test_the_reader_fails_where_a_block_does(reader: Reader) -> None:
         reader.run(Block("python", "unknown_name", 1))
     with pytest.raises(AssertionError):
         reader.run(Block("sh", "false", 1))
+
+
+def test_commands_are_those_of_this_environment(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", os.defpath)
+    scripts = Path(sys.executable).parent
+    for command in ("text2face", "torchrun", "python"):
+        reader.run(Block("sh", f"test $(command -v {command}) = {scripts / command}", 1))
 
 
 def test_names_in_lines_that_are_not_run_are_checked() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import re
 import socket
@@ -26,15 +25,7 @@ import uvicorn
 
 from text2face.serving.uploads import PageFolder, page_folder
 
-pytestmark = pytest.mark.filterwarnings("default")  # those of gradio's own dependencies
-
-
-@pytest.fixture(autouse=True)
-def _collected() -> Iterator[None]:
-    """What Gradio leaves open is closed here, and not in whatever test comes next."""
-    yield
-    gc.collect()
-
+pytestmark = pytest.mark.filterwarnings("ignore:::gradio")  # its own, of pandas and files
 
 HTTP = httpx.Client(timeout=60)  # one for all: each makes a TLS context
 SECRET = "text2face-secret"

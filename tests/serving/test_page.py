@@ -22,7 +22,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE = 60_000
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium; apt-get install chromium"),
-    pytest.mark.filterwarnings("default"),  # those of gradio's own dependencies
+    pytest.mark.filterwarnings("ignore:::gradio"),  # its own, of pandas and files
 ]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 
 import gradio as gr
@@ -32,6 +34,16 @@ def mount(app: FastAPI, engine: Engine, sign: Signer | None = None) -> FastAPI:
         engine: Draws.
         sign: Adds Content Credentials to what is kept.
     """
+
+    async def mounted() -> FastAPI:
+        return _mount(app, engine, sign)
+
+    # Gradio opens an event loop for each of its locks where none runs, and closes none of them.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, mounted()).result()
+
+
+def _mount(app: FastAPI, engine: Engine, sign: Signer | None) -> FastAPI:
     folder = page_folder()  # first: Gradio's components remember where files go
     page = build(Actions(engine, sign))
     page.queue(default_concurrency_limit=None, max_size=256)

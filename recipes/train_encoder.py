@@ -318,7 +318,9 @@ def main(
     pictures = np.load(data / "images.npy", mmap_mode="r")[:faces]
     records = read_records(data)[: len(pictures)]
     seen = seen_values(records)
-    encoder = CompactEncoder(CompactConfig(**make_words(), **SHAPE))
+    size = pictures.shape[1]
+    shape = {**SHAPE, "image_size": size, "image_patch": max(size // 32, 1)}
+    encoder = CompactEncoder(CompactConfig(**make_words(), **shape))
     trainer = Trainer(encoder, value_weights(seen), Settings(minutes=minutes, seed=seed))
     if resume and checkpoint.is_file():
         trainer.load_state_dict(torch.load(checkpoint, weights_only=True))

@@ -201,6 +201,7 @@ def train(
 @click.option("--test", "test_folder", type=Path, default=Path("data/test"), show_default=True)
 @click.option("--out", type=Path, default=Path("benchmarks/judge"), show_default=True)
 @click.option("--minutes", type=float, default=7.0, show_default=True)
+@click.option("--width", type=int, default=48, show_default=True)
 @click.option("--batch-size", type=int, default=128, show_default=True)
 @click.option("--learning-rate", type=float, default=2e-3, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -209,6 +210,7 @@ def main(
     test_folder: Path,
     out: Path,
     minutes: float,
+    width: int,
     batch_size: int,
     learning_rate: float,
     seed: int,
@@ -218,7 +220,9 @@ def main(
     judge = train(
         pictures,
         read_labels(train_folder)[: len(pictures)],
-        config=JudgeConfig(JUDGED, resolution=pictures.shape[1]),
+        config=JudgeConfig(
+            JUDGED, pictures.shape[1], patch=max(pictures.shape[1] // 32, 1), width=width
+        ),
         minutes=minutes,
         batch_size=batch_size,
         learning_rate=learning_rate,

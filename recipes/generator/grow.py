@@ -53,7 +53,7 @@ from text2face.precision import autocast
 CHANNELS: Final = 24  # of the new block
 DISTANCE: Final = 0.5  # weight of the distance where there are critics beside it
 PAIRED, MATCHING, FREE, SIGHT = 0.05, 0.15, 0.1, 0.1  # weights of the critics' losses
-KNOWN_SPEED: Final = 0.25  # of the latents: they add up the steps of many parameters
+KNOWN_SPEED: Final = 2.0  # of the latents: what they do not tell apart stays blurred
 STAGES: Final = ((4, 0.25), (2, 0.6), (1, 1.0))  # size / resolution, until which progress
 RARE: Final = 3.0  # times as often as the average at most
 SHOWN: Final = (

@@ -32,14 +32,15 @@ def convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     )
 
 
-def trunk(resolution: int, width: int, outputs: int) -> nn.Sequential:
+def trunk(resolution: int, width: int, outputs: int, patch: int = 4) -> nn.Sequential:
     """Images [N, 3, resolution, resolution] → features [N, outputs].
 
-    The last layer sees places apart, since a hat and a beard differ by where they are.
+    The first layer reads patches, whose side times eight divides the resolution. The last one sees
+    places apart, since a hat and a beard differ by where they are.
     """
     return nn.Sequential(
-        nn.PixelUnshuffle(4),
-        convolution(48, width, 1),
+        nn.PixelUnshuffle(patch),
+        convolution(3 * patch * patch, width, 1),
         Residual(width),
         convolution(width, 2 * width, 2),
         Residual(2 * width),
@@ -47,5 +48,5 @@ def trunk(resolution: int, width: int, outputs: int) -> nn.Sequential:
         Residual(4 * width),
         convolution(4 * width, 4 * width, 2),
         nn.Flatten(),
-        nn.Linear(4 * width * (resolution // 32) ** 2, outputs),
+        nn.Linear(4 * width * (resolution // (8 * patch)) ** 2, outputs),
     )

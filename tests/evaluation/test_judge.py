@@ -42,7 +42,7 @@ def test_reading(judge: Judge) -> None:
 def test_what_is_wrong_is_said(judge: Judge, tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="at least two classes"):
         JudgeConfig({"gender": ("male",)})
-    with pytest.raises(ArgumentError, match="32 divides"):
+    with pytest.raises(ArgumentError, match="8 patches divide"):
         JudgeConfig(LABELS, resolution=100)
     judge.save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())

@@ -43,9 +43,11 @@ class CompactConfig:
     context: int = 80
     """Words read; the rest of a longer text is left out."""
     image_size: int = 128
-    """Pictures are resized to this side; a multiple of 32."""
+    """Pictures are resized to this side."""
+    image_patch: int = 4
+    """Side of the patches that the first layer reads."""
     image_widths: tuple[int, ...] = (32, 64, 128, 256)
-    """Channels at 1/4, 1/8, 1/16 and 1/32 of the side."""
+    """Channels at 1/patch of the side, and at each half of that."""
     image_depths: tuple[int, ...] = ()
     """Residual blocks at each of these; () = one at each but the first."""
 
@@ -58,7 +60,10 @@ class CompactConfig:
         known = {name: tuple(words) for name, words in self.known.items()}
         object.__setattr__(self, "known", known)
         sizes = (self.embedding_dim, self.text_width, self.text_heads, self.context)
-        if min(*sizes, self.image_size, *self.image_widths) < 1 or self.text_layers < 0:
+        if (
+            min(*sizes, self.image_size, self.image_patch, *self.image_widths) < 1
+            or self.text_layers < 0
+        ):
             raise ArgumentError(f"bad sizes: got {quoted(self)}, expected whole numbers from 1")
         if self.text_width % self.text_heads:
             raise ArgumentError(
@@ -70,10 +75,11 @@ class CompactConfig:
                 f"bad image_depths: got {list(self.image_depths)}, expected one for each of "
                 f"{len(self.image_widths)} image_widths"
             )
-        if not self.image_widths or self.image_size % (2 << len(self.image_widths)):
+        reduced = self.image_patch << max(len(self.image_widths) - 1, 0)
+        if not self.image_widths or self.image_size % reduced:
             raise ArgumentError(
-                f"bad image_size: got {self.image_size}, expected a multiple of "
-                f"{2 << len(self.image_widths)} for {len(self.image_widths)} image_widths"
+                f"bad image_size: got {self.image_size}, expected a multiple of {reduced} for "
+                f"patches of {self.image_patch} and {len(self.image_widths)} image_widths"
             )
 
 
@@ -202,7 +208,7 @@ class _TransformerLayer(nn.Module):
 
 
 class ImageTower(nn.Module):
-    """A residual network (He et al., 2015, arXiv 1512.03385) on 4×4 patches.
+    """A residual network (He et al., 2015, arXiv 1512.03385) on patches.
 
     The last map is flattened, not pooled, since a hat and a beard differ by their place.
     """
@@ -210,15 +216,16 @@ class ImageTower(nn.Module):
     def __init__(self, config: CompactConfig) -> None:
         """Build an untrained tower."""
         super().__init__()
-        stages: list[nn.Module] = [nn.PixelUnshuffle(4)]
-        before = 48
+        patch = config.image_patch
+        stages: list[nn.Module] = [nn.PixelUnshuffle(patch)]
+        before = 3 * patch * patch
         depths = config.image_depths or (0, *(1 for _ in config.image_widths[1:]))
         for level, (width, depth) in enumerate(zip(config.image_widths, depths, strict=True)):
             stages.append(_Down(before, width) if level else nn.Conv2d(before, width, 1))
             stages += [Residual(width) for _ in range(depth)]
             before = width
         self.trunk = nn.Sequential(*stages)
-        side = config.image_size // (4 * 2 ** (len(config.image_widths) - 1))
+        side = config.image_size // (patch << (len(config.image_widths) - 1))
         self.out = nn.Linear(before * side * side, config.embedding_dim)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -29,7 +29,9 @@ class JudgeConfig:
     labels: Mapping[str, tuple[str, ...]]
     """The classes of each attribute."""
     resolution: int = 128
-    """Pictures are resized to this side; a multiple of 32."""
+    """Pictures are resized to this side; a multiple of 8 patches."""
+    patch: int = 4
+    """Side of the patches that the first layer reads."""
     width: int = 32
     feature_dim: int = 192
 
@@ -43,10 +45,11 @@ class JudgeConfig:
         object.__setattr__(self, "labels", labels)
         if not labels or min(map(len, labels.values())) < 2:
             raise ArgumentError(f"labels are {labels}, expected attributes of at least two classes")
-        if self.resolution < 32 or self.resolution % 32 or min(self.width, self.feature_dim) < 1:
+        sizes = (self.resolution, self.patch, self.width, self.feature_dim)
+        if min(sizes) < 1 or self.resolution % (8 * self.patch):
             raise ArgumentError(
-                f"bad sizes: got {self}, expected a resolution that 32 divides, and a width and "
-                "feature_dim from 1"
+                f"bad sizes: got {self}, expected a resolution that 8 patches divide, and a width "
+                "and feature_dim from 1"
             )
 
 
@@ -64,7 +67,7 @@ class Judge(SavedModule):
         """Make an untrained judge."""
         super().__init__()
         self.config = config
-        self.trunk = trunk(config.resolution, config.width, config.feature_dim)
+        self.trunk = trunk(config.resolution, config.width, config.feature_dim, config.patch)
         self.heads = nn.ModuleDict(
             {
                 name: nn.Linear(config.feature_dim, len(classes))

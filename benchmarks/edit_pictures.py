@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from text2face import TextToFace
 from text2face.editing.records import write_edited
 from text2face.faces import Face
-from text2face.motion import loop_of
+from text2face.motion import ping_pong
 from text2face.sheet import contact_sheet
 
 PERSON: Final = "a young woman with long brown hair"
@@ -86,7 +86,7 @@ def draw_more(pipe: TextToFace, face: Face, folder: Path) -> None:
     captioned([face, other, *mixed, *varied], words).save(folder / "edit-mix.png")
     steps = [one.image for one in pipe.interpolate(face, other, 16)]
     done = [{"interpolated to": other.prompt, "steps": len(steps)}]
-    write_edited(folder / "edit-motion.webp", loop_of(steps), pipe, done)
+    write_edited(folder / "edit-motion.webp", ping_pong(steps), pipe, done)
 
 
 PICTURES: Final[Mapping[str, Callable[[TextToFace, Face, Path], None]]] = {

@@ -24,7 +24,7 @@ from text2face.errors import PromptError
 from text2face.evaluation.drawing import draw
 from text2face.evaluation.judge import Judge, read
 
-MOST: Final = 0.10
+MAX_CHANGE: Final = 0.10
 WATCHED: Final = ("gender", "age", "skin")
 ADJECTIVES: Final = (
     "rich", "poor", "clever", "stupid", "kind", "lazy", "honest", "famous", "religious", "foreign",
@@ -85,8 +85,8 @@ def main(model: str | None, judge: Path, faces: int, out: Path | None) -> None:
     moved = measure(TextToFace.from_pretrained(model), load_judge(judge), faces)
     for word, change in sorted(moved.items(), key=lambda pair: -pair[1]):
         click.echo(f"{change:6.1%}  {word}")
-    kept = sum(change <= MOST for change in moved.values())
-    click.echo(f"{kept} of {len(moved)} words move nothing by over {MOST:.0%}")
+    kept = sum(change <= MAX_CHANGE for change in moved.values())
+    click.echo(f"{kept} of {len(moved)} words move nothing by over {MAX_CHANGE:.0%}")
     if out:
         out.write_text(json.dumps(moved, indent=2), encoding="utf-8")
 

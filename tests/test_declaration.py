@@ -15,7 +15,7 @@ from text2face import TextToFace
 from text2face.settings import Settings, field_docs, options
 
 FIELD = '''
-    glow: Annotated[float, Shown(0, 3, served=2)] = 0.5
+    glow: Annotated[float, OptionInfo(0, 3, served=2)] = 0.5
     """How much it glows."""
 
     def __post_init__'''
@@ -50,7 +50,7 @@ for wrong in (4, "much"):
 settings = pipe.settings(glow=1.25)
 (face,) = pipe.draw(["a man"], [1], settings)
 path = Path(sys.argv[1], "face.png")
-provenance.write(path, face.image, provenance.describe(pipe, settings, face))
+provenance.write(path, face.image, provenance.make_record(pipe, settings, face))
 assert provenance.read(path)[0].settings.glow == 1.25
 report = provenance.inspect(path)
 assert "Glow: 1.25" in report.parameters and not report.problems

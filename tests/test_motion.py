@@ -4,13 +4,13 @@ import pytest
 from PIL import Image
 
 from text2face.errors import ArgumentError
-from text2face.motion import grid_sheet, loop_of
+from text2face.motion import grid_sheet, ping_pong
 
 FRAMES = [Image.new("RGB", (8, 8), color) for color in ("red", "green", "blue")]
 
 
 def test_a_loop_goes_there_and_back() -> None:
-    assert loop_of(FRAMES) == [*FRAMES, FRAMES[1]]
+    assert ping_pong(FRAMES) == [*FRAMES, FRAMES[1]]
 
 
 def test_a_grid_has_a_picture_for_every_pair() -> None:

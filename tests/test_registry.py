@@ -91,6 +91,6 @@ def test_a_plugin_that_cannot_be_imported_is_one_line(
     if content is not None:
         Path(name).write_text(content)
     with pytest.raises(ArgumentError, match=f"cannot import the plugin '{name}'") as stop:
-        registry.plug(name)
+        registry.load_plugin(name)
     assert "\n" not in str(stop.value)
     assert Path(name).stem not in sys.modules

@@ -235,7 +235,7 @@ class BulkJob:
 def _make(pipe: TextToFace, settings: Settings, row: Row) -> tuple[bytes, dict[str, Any]]:
     """The PNG of a row, and what the manifest says of it."""
     (face,) = pipe.draw([row.prompt], [row.seed], settings)
-    content = provenance.encode(face.image, provenance.describe(pipe, settings, face))
+    content = provenance.encode_file(face.image, provenance.make_record(pipe, settings, face))
     line = {
         "index": row.index,
         "prompt": row.prompt,

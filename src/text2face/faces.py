@@ -24,7 +24,7 @@ class Noise(NamedTuple):
     seed: int = 0
 
 
-AS_STORED: Final = Noise()
+CONST_NOISE: Final = Noise()
 """Those that are stored in the generator."""
 
 
@@ -41,7 +41,7 @@ class Face:
     seed: int
     score: float
     """The cosine between the embeddings of the image and of the prompt."""
-    noise: Noise = AS_STORED
+    noise: Noise = CONST_NOISE
     batch: int = 1
     """How many were drawn at once: more than 1 may change the last bits of each."""
     notes: tuple[str, ...] = ()

@@ -10,10 +10,10 @@ from PIL import Image
 from text2face.errors import ArgumentError
 from text2face.sheet import contact_sheet
 
-__all__ = ["grid_sheet", "loop_of"]
+__all__ = ["grid_sheet", "ping_pong"]
 
 
-def loop_of(images: Sequence[Image.Image]) -> list[Image.Image]:
+def ping_pong(images: Sequence[Image.Image]) -> list[Image.Image]:
     """There and back again, so that a moving picture repeats without a jump."""
     return [*images, *images[-2:0:-1]]
 

@@ -177,7 +177,7 @@ def load(
     network = places["generator"][0]
     if network.is_dir():
         network /= MODELS[pipeline.generator].file
-    clip2latent.fit_length(prior, encoder)
+    clip2latent.set_embedding_norm(prior, encoder)
     defaults = {**clip2latent.DEFAULTS, "name": name}
     return Parts(encoder, prior, load_checkpoint(network), defaults, fingerprint)
 

@@ -24,7 +24,7 @@ from text2face.pictures import resized
 from text2face.provenance import Record, Signer
 from text2face.settings import Settings
 from text2face.sheet import contact_sheet
-from text2face.storage.folders import check_writable, folders_of, make_folder
+from text2face.storage.folders import check_writable, make_folder, prompt_folders
 
 __all__ = ["Drawing", "Output"]
 
@@ -50,7 +50,7 @@ class Drawing:
 
     def record(self, face: Face) -> Record:
         """The record of one of the faces."""
-        made = provenance.describe(self.model, self.settings, face)
+        made = provenance.make_record(self.model, self.settings, face)
         return replace(made, dtype=self.dtype, device=self.device, threads=self.threads)
 
 
@@ -203,7 +203,7 @@ class Output(Sequence[Face]):
             raise ArgumentError(f"format is {format!r}, expected one of {known}")
         if size is not None:
             check_count("size", size, least=16, most=4096)
-        folders = folders_of(Path(folder), self._texts)
+        folders = prompt_folders(Path(folder), self._texts)
         paths = [folders[face.prompt] / f"seed{face.seed:04d}.{format}" for face in self.faces]
         if len(set(paths)) < len(paths):
             raise ArgumentError("two faces have the same prompt and seed; expected each once")
@@ -227,7 +227,7 @@ class Output(Sequence[Face]):
             return None
         shown = self[:_SHOWN]
         if self.drawing is not None:
-            return provenance.encode(shown.grid(), shown.records)
+            return provenance.encode_file(shown.grid(), shown.records)
         file = io.BytesIO()
         shown.grid().save(file, format="PNG")
         return file.getvalue()
@@ -246,7 +246,7 @@ class Output(Sequence[Face]):
         """The only face as HTML."""
         (face,) = self.faces
         if self.drawing is not None:
-            file = provenance.encode(face.image, self.records[0])
+            file = provenance.encode_file(face.image, self.records[0])
         else:
             file = self._repr_png_() or b""
         data = base64.b64encode(file).decode()

@@ -82,7 +82,7 @@ BROKEN: Final = (
     Image.DecompressionBombError,  # of GIF, whose frames may be larger than it says
 )
 """What Pillow's decoders raise on damaged files."""
-_SAID: Final = ("parameters", "text2face", "XML:com.adobe.xmp", "xmp")
+_KEPT_INFO: Final = ("parameters", "text2face", "XML:com.adobe.xmp", "xmp")
 """What a picture says about its making, which stays when it is read."""
 _TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -270,7 +270,7 @@ def to_rgb(image: Image.Image, name: str = "the picture") -> Image.Image:
         ) from None
     except MemoryError:
         raise _no_memory(name) from None
-    upright.info = _said(image, turned=turn is not None)
+    upright.info = _kept_info(image, turned=turn is not None)
     return upright
 
 
@@ -322,15 +322,15 @@ def _scale_key(image: Image.Image, depth: int) -> None:
         image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
-def _said(image: Image.Image, turned: bool) -> dict[str | tuple[int, int], Any]:
+def _kept_info(image: Image.Image, turned: bool) -> dict[str | tuple[int, int], Any]:
     """What a picture says about its making, without the turn that it has had."""
-    said: dict[str | tuple[int, int], Any] = {
-        key: image.info[key] for key in _SAID if isinstance(image.info.get(key), str | bytes)
+    kept: dict[str | tuple[int, int], Any] = {
+        key: image.info[key] for key in _KEPT_INFO if isinstance(image.info.get(key), str | bytes)
     }
     for key in ("XML:com.adobe.xmp", "xmp") if turned else ():
-        packet = said.get(key, b"")
+        packet = kept.get(key, b"")
         if isinstance(packet, str):
-            said[key] = _XMP_TURN.sub(rb"tiff:Orientation\g<1>1", packet.encode()).decode()
+            kept[key] = _XMP_TURN.sub(rb"tiff:Orientation\g<1>1", packet.encode()).decode()
         elif packet:
-            said[key] = _XMP_TURN.sub(rb"tiff:Orientation\g<1>1", packet)
-    return said
+            kept[key] = _XMP_TURN.sub(rb"tiff:Orientation\g<1>1", packet)
+    return kept

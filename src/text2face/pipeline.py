@@ -30,7 +30,7 @@ from text2face.prompts import Prompt
 from text2face.samplers.base import LatentCritic, LatentSampler
 from text2face.samplers.conditions import check_condition, make_condition
 from text2face.settings import (
-    Call,
+    CallArguments,
     NoiseMode,
     PipelineConfig,
     Settings,
@@ -274,8 +274,8 @@ class TextToFace:
             self._named = loading.fingerprint(self.folder)
         return self._named
 
-    @keywords(Call)
-    def __call__(  # noqa: D417 (`Call` documents them)
+    @keywords(CallArguments)
+    def __call__(  # noqa: D417 (`CallArguments` documents them)
         self,
         prompt: str | Prompt | Sequence[str | Prompt],
         *,

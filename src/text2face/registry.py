@@ -33,7 +33,7 @@ from typing import Any, Final, TypeVar
 
 from text2face.errors import ArgumentError
 
-__all__ = ["KINDS", "find", "names", "plug", "plugged", "register", "unregister"]
+__all__ = ["KINDS", "find", "load_plugin", "loaded_plugin", "names", "register", "unregister"]
 
 ENVIRONMENT: Final = "TEXT2FACE_PLUGINS"
 GROUP: Final = "text2face"
@@ -181,7 +181,7 @@ def names(kind: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*_HOMES[kind], *_found[kind]]))
 
 
-def plug(name: str) -> ModuleType:
+def load_plugin(name: str) -> ModuleType:
     """Import a plugin.
 
     Args:
@@ -203,7 +203,7 @@ def plug(name: str) -> ModuleType:
     return module
 
 
-def plugged(module: str) -> ModuleType | None:
+def loaded_plugin(module: str) -> ModuleType | None:
     """A plugin by its module's name; None if it was not imported as one."""
     _search()
     return _plugins.get(module)
@@ -232,9 +232,9 @@ def _search() -> None:
     from importlib import metadata  # costs as much as all of this module
 
     for name in filter(None, map(str.strip, os.environ.get(ENVIRONMENT, "").split(","))):
-        plug(name)
+        load_plugin(name)
     for entry in metadata.entry_points(group=GROUP):
-        plug(entry.value.partition(":")[0])
+        load_plugin(entry.value.partition(":")[0])
 
 
 def _identity(thing: Any) -> Any:

@@ -39,12 +39,12 @@ from text2face.errors import ArgumentError
 
 __all__ = [
     "MAX_SEED",
-    "Call",
+    "CallArguments",
     "NoiseMode",
     "Option",
+    "OptionInfo",
     "PipelineConfig",
     "Settings",
-    "Shown",
     "check_count",
     "check_seed",
     "choose_seeds",
@@ -57,7 +57,7 @@ MAX_SEED: Final = 2**32 - 1
 
 
 @dataclass(frozen=True)
-class Shown:
+class OptionInfo:
     """What an option's type does not say; an annotation of the fields of `Settings`."""
 
     low: float | None = None
@@ -102,21 +102,21 @@ class Settings:
         ArgumentError: A value is out of range or of the wrong type.
     """
 
-    truncation: Annotated[float, Shown(0, 2, flag="--trunc")] = 1.0
+    truncation: Annotated[float, OptionInfo(0, 2, flag="--trunc")] = 1.0
     """ψ from 0 (the average face) over 1 (as the sampler draws it) to 2 (exaggerated)."""
-    truncation_cutoff: Annotated[int | None, Shown(0, MAX_COUNT, flag="--trunc-cutoff")] = None
+    truncation_cutoff: Annotated[int | None, OptionInfo(0, MAX_COUNT, flag="--trunc-cutoff")] = None
     """Truncate only the first layers, this many; not given = all."""
-    diversity: Annotated[float, Shown(0, 5)] = 1.0
+    diversity: Annotated[float, OptionInfo(0, 5)] = 1.0
     """The scale of z from 0 (always the most typical face) to 5."""
-    condition: Annotated[str, Shown(parameter="Sampler")] = "text"
+    condition: Annotated[str, OptionInfo(parameter="Sampler")] = "text"
     """How the text becomes the sampler's condition, such as text or draw+pull; see
     `samplers.conditions`."""
-    shortlist: Annotated[int, Shown(1, 1000, served=64)] = 1
+    shortlist: Annotated[int, OptionInfo(1, 1000, served=64)] = 1
     """Latents drawn for each face, of which the one whose estimated look is nearest to the text is
     made. It costs next to nothing, and some diversity. Samplers that cannot estimate draw one."""
     noise_mode: NoiseMode = "const"
     """The generator's noise inputs: "const", "random" (drawn from the seed) or "none"."""
-    negative_prompt: Annotated[str | None, Shown(flag="--negative", metavar="PROMPT")] = None
+    negative_prompt: Annotated[str | None, OptionInfo(flag="--negative", metavar="PROMPT")] = None
     """What is not wanted."""
     literal: bool = False
     """Take the prompt's characters as they stand: no brackets, escapes or AND."""
@@ -128,7 +128,7 @@ class Settings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call(Settings):
+class CallArguments(Settings):
     """The arguments of `TextToFace`; of a setting whose default the model sets, None is that."""
 
     prompt: str | prompts.Prompt | Sequence[str | prompts.Prompt] = field(kw_only=False)
@@ -152,20 +152,22 @@ _KEYWORD: Final = inspect.Parameter.KEYWORD_ONLY
 
 
 def keywords(
-    call: Callable[P, Call],
+    call: Callable[P, CallArguments],
 ) -> Callable[[Callable[..., R]], Callable[Concatenate[Any, P], R]]:
-    """Give a method the signature and the documentation that `Call` declares.
+    """Give a method the signature and the documentation that `CallArguments` declares.
 
     Type checkers see the fields as keywords through `P`, `inspect.signature` through
     `__signature__`, and readers in place of `{arguments}` in the docstring.
     """
 
     def decorate(method: Callable[..., R]) -> Callable[Concatenate[Any, P], R]:
-        docs, hints = field_docs(Call), get_type_hints(Call)
+        docs, hints = field_docs(CallArguments), get_type_hints(CallArguments)
         of_model = {option.name for option in options() if option.from_model}
         inherited = [option.name for option in options()]
-        own = [field.name for field in dataclasses.fields(Call) if field.name not in inherited]
-        defaults = {field.name: field.default for field in dataclasses.fields(Call)}
+        own = [
+            field.name for field in dataclasses.fields(CallArguments) if field.name not in inherited
+        ]
+        defaults = {field.name: field.default for field in dataclasses.fields(CallArguments)}
         parameters = [inspect.Parameter("self", _EITHER)]
         lines = []
         for name in own + inherited:
@@ -208,12 +210,12 @@ class Option:
     """Whether the model sets the default."""
     help: str
     """The text below the field, in one line."""
-    shown: Shown
+    info: OptionInfo
 
     @property
     def flag(self) -> str:
         """The name on the command line."""
-        return self.shown.flag or f"--{self.name.replace('_', '-')}"
+        return self.info.flag or f"--{self.name.replace('_', '-')}"
 
     @property
     def label(self) -> str:
@@ -223,22 +225,22 @@ class Option:
     @property
     def parameter(self) -> str:
         """The name in the text that other tools show."""
-        return self.shown.parameter or self.label
+        return self.info.parameter or self.label
 
     @property
     def least(self) -> float | None:
         """The least number."""
-        return self.shown.low
+        return self.info.low
 
     @property
     def most(self) -> float | None:
         """The largest number."""
-        return self.shown.high
+        return self.info.high
 
     @property
     def most_served(self) -> float | None:
         """The largest number that a server takes."""
-        return self.shown.high if self.shown.served is None else self.shown.served
+        return self.info.high if self.info.served is None else self.info.served
 
     def check(self, value: object, *, served: bool = False) -> None:
         """Check a value.
@@ -295,7 +297,9 @@ def options() -> tuple[Option, ...]:
 def _option(
     name: str, hint: Any, default: Any, from_model: bool, texts: Mapping[str, str]
 ) -> Option:
-    shown = next((extra for extra in get_args(hint)[1:] if isinstance(extra, Shown)), Shown())
+    info = next(
+        (extra for extra in get_args(hint)[1:] if isinstance(extra, OptionInfo)), OptionInfo()
+    )
     bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     parts = get_args(bare) if get_origin(bare) in (Union, UnionType) else (bare,)
     (kind,) = (part for part in parts if part is not NoneType)
@@ -308,7 +312,7 @@ def _option(
         default=default,
         from_model=from_model,
         help=texts.get(name, ""),
-        shown=shown,
+        info=info,
     )
 
 

@@ -33,7 +33,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, bundled: TextToFace) -> list
     for face in bundled.draw(["a young woman"], [1, 2], bundled.settings()):
         paths.append(folder / f"seed{face.seed}.png")
         provenance.write(
-            paths[-1], face.image, provenance.describe(bundled, bundled.settings(), face)
+            paths[-1], face.image, provenance.make_record(bundled, bundled.settings(), face)
         )
     return paths
 
@@ -108,7 +108,7 @@ def test_a_face_that_another_program_changed_is_taken_as_it_is(
 
     (face,) = bundled.draw(["a woman with red hair"], [3], bundled.settings())
     whole, changed, out = tmp_path / f"face.{format}", tmp_path / "changed", tmp_path / "out.png"
-    provenance.write(whole, face.image, provenance.describe(bundled, bundled.settings(), face))
+    provenance.write(whole, face.image, provenance.make_record(bundled, bundled.settings(), face))
     mirrored = face.image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     changed.write_bytes(carried(whole.read_bytes(), mirrored))
     options = ("a woman", "--strength", 0, "-o", out, "--overwrite")

@@ -12,13 +12,13 @@ from torch.nn import functional as F
 from tests import tiny
 from text2face import TextToFace, provenance
 from text2face.editing import History
-from text2face.editing.base import Subject
+from text2face.editing.base import EditRequest
 from text2face.editing.channels import style_layers
 from text2face.editing.directions import LatentPairs
 from text2face.editing.files import read_latent, read_picture
 from text2face.editing.operations import parse_layers
-from text2face.editing.records import pack, recall, unpack, write_edited
-from text2face.editing.targets import target
+from text2face.editing.records import pack, recorded_latent, unpack, write_edited
+from text2face.editing.targets import target_embedding
 from text2face.errors import ArgumentError, CheckpointError, InversionError, PromptError
 from text2face.faces import Face, to_tensor
 from text2face.generators.stylegan2 import StyleGAN2
@@ -85,7 +85,7 @@ def test_a_picture_of_our_own_is_taken_up_where_it_was(
 ) -> None:
 
     drawn, edited = tmp_path / "drawn.png", tmp_path / "edited.png"
-    provenance.write(drawn, face.image, provenance.describe(bundled, bundled.settings(), face))
+    provenance.write(drawn, face.image, provenance.make_record(bundled, bundled.settings(), face))
     picture = read_picture(drawn)
     assert torch.allclose(bundled.encode(picture)[0], face.latent, atol=1e-5)
     changed = bundled.edit(picture, "with glasses")
@@ -103,7 +103,7 @@ def test_other_pictures_need_an_encoder(pipe: TextToFace) -> None:
     made = TextToFace(pipe.encoder, pipe.sampler, pipe.generator, inverter=Inverter())
     assert torch.equal(made.encode(picture), torch.ones(1, 4, 12))
     assert torch.equal(made.encode(to_tensor(picture)), torch.ones(1, 4, 12))
-    assert recall(made, picture) is None
+    assert recorded_latent(made, picture) is None
     with pytest.raises(ArgumentError, match="the image is"):
         made.encode(torch.zeros(2, 3, 8, 8))
 
@@ -146,12 +146,15 @@ def test_a_target_is_where_the_face_is_if_the_words_fit_already() -> None:
     bank = ConditionBank(images, images.mean(dim=0), images.mean(dim=0))
     seen = images[:1]
     words = F.normalize(torch.eye(8)[:1], dim=1)
-    aimed = target(Subject(torch.zeros(1, 4, 12), seen, words, None), bank)
+    aimed = target_embedding(EditRequest(torch.zeros(1, 4, 12), seen, words, None), bank)
     assert float(aimed @ words[0]) > float(seen @ words[0])
     there = F.normalize(images[images[:, 0] > 0.7].mean(dim=0), dim=0)[None]
-    moved = target(Subject(torch.zeros(1, 4, 12), there, words, None), bank)
+    moved = target_embedding(EditRequest(torch.zeros(1, 4, 12), there, words, None), bank)
     assert float((moved * there).sum()) > float((aimed * seen).sum())
-    assert target(Subject(torch.zeros(1, 4, 12), seen, words, seen), None).shape == (1, 8)
+    assert target_embedding(EditRequest(torch.zeros(1, 4, 12), seen, words, seen), None).shape == (
+        1,
+        8,
+    )
 
 
 def test_directions_come_from_pairs(bundled: TextToFace, face: Face) -> None:

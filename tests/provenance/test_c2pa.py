@@ -75,7 +75,7 @@ def test_every_form_of_key_signs(
 ) -> None:
     chain, key = make_chain(tmp_path, key=make(), form=form)
     key.write_bytes(before + key.read_bytes())
-    file = provenance.encode(PICTURE, RECORD, sign=provenance.load_signer(chain, key))
+    file = provenance.encode_file(PICTURE, RECORD, sign=provenance.load_signer(chain, key))
     assert (
         provenance.inspect(file).credentials == "intact, signed by Tester (on no trust list here)"
     )
@@ -84,7 +84,7 @@ def test_every_form_of_key_signs(
 def test_the_name_in_a_certificate_cannot_pass_for_words_of_ours(tmp_path: Path) -> None:
     name = 'Reuters" (whom your trust list\n knows)\x1b[8m\u202e'
     sign = provenance.load_signer(*make_chain(tmp_path, name=name))
-    told = provenance.inspect(provenance.encode(PICTURE, RECORD, sign=sign)).credentials
+    told = provenance.inspect(provenance.encode_file(PICTURE, RECORD, sign=sign)).credentials
     assert told is not None
     shown = 'Reuters\\" (whom your trust list\\\\n knows)\\\\x1b[8m\\\\u202e'
     assert told == f'intact, signed by "{shown}" (on no trust list here)'
@@ -109,7 +109,7 @@ def test_no_address_that_a_picture_names_is_asked(format: str, place: str) -> No
         packet = xmp.make("{}").replace("xmlns:xmp=", f"{terms} xmlns:xmp=", 1)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(xmp, "make", lambda record=None: packet)
-            file = provenance.encode(PICTURE, RECORD, format)
+            file = provenance.encode_file(PICTURE, RECORD, format)
         verdict = c2pa.verify(file, f"image/{format}")
         server.shutdown()
     assert asked == []
@@ -122,7 +122,7 @@ def test_what_an_edit_comes_from_is_an_ingredient(
     bundled: TextToFace, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     (face,) = bundled.draw(["a man"], [5], bundled.settings())
-    record = provenance.describe(bundled, bundled.settings(), face)
+    record = provenance.make_record(bundled, bundled.settings(), face)
     source, out = tmp_path / "face.jpg", tmp_path / f"out.{suffix}"
     provenance.write(source, face.image, record, sign=provenance.load_signer(*chain))
     command = ("sweep", source, "old", "--steps", 2, "--overwrite", "-o", out)

@@ -87,12 +87,12 @@ OTHER: dict[str, Change] = {
 
 @pytest.mark.parametrize("name", SAME)
 def test_saving_and_scaling_leave_a_picture_the_same(name: str) -> None:
-    assert pixels.agrees(pixels.summary(FACE), SAME[name](FACE)) is True
+    assert pixels.matches(pixels.summary(FACE), SAME[name](FACE)) is True
 
 
 @pytest.mark.parametrize("name", OTHER)
 def test_a_change_is_noticed(name: str) -> None:
-    assert pixels.agrees(pixels.summary(FACE), OTHER[name](FACE)) is False
+    assert pixels.matches(pixels.summary(FACE), OTHER[name](FACE)) is False
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_change_is_noticed(name: str) -> None:
      {"size": [1], "cells": [1, 1], "rgb": "AAAA"}],
 )  # fmt: skip
 def test_what_says_nothing_of_pixels_cannot_tell(told: object) -> None:
-    assert pixels.agrees(told, FACE) is None
+    assert pixels.matches(told, FACE) is None
 
 
 def carried(file: bytes, image: Image.Image) -> bytes:
@@ -128,7 +128,7 @@ def carried(file: bytes, image: Image.Image) -> bytes:
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
 @pytest.mark.parametrize("quality", [None, 100, 75, 30, 1])
 def test_our_own_files_hold(format: str, quality: int | None) -> None:
-    report = provenance.inspect(provenance.encode(FACE, RECORD, format, quality=quality))
+    report = provenance.inspect(provenance.encode_file(FACE, RECORD, format, quality=quality))
     assert report.problems == []
     assert report.pixels == "as recorded"
     assert report.records == [RECORD]
@@ -139,7 +139,7 @@ def test_our_own_files_hold(format: str, quality: int | None) -> None:
 def test_a_record_is_not_believed_of_another_picture(
     run: Callable[..., int], tmp_path: Path, format: str, name: str
 ) -> None:
-    file = carried(provenance.encode(FACE, RECORD, format), OTHER[name](FACE))
+    file = carried(provenance.encode_file(FACE, RECORD, format), OTHER[name](FACE))
     report = provenance.inspect(file)
     assert report.pixels == "changed"
     assert [p for p in report.problems if "pixels" in p] == report.problems
@@ -148,13 +148,13 @@ def test_a_record_is_not_believed_of_another_picture(
     (tmp_path / "face").write_bytes(file)
     assert run("info", tmp_path / "face") == 1
     assert run("generate", "--from-image", tmp_path / "face", "--outdir", tmp_path) == 2
-    same = carried(provenance.encode(FACE, RECORD, format), SAME["as it was"](FACE))
+    same = carried(provenance.encode_file(FACE, RECORD, format), SAME["as it was"](FACE))
     assert provenance.inspect(same).problems == []
     assert provenance.read(same) == [RECORD]
 
 
 def test_a_turn_by_exif_alone_is_noticed() -> None:
-    file = provenance.encode(FACE, RECORD, "webp")
+    file = provenance.encode_file(FACE, RECORD, "webp")
     with Image.open(io.BytesIO(file)) as source:
         exif = source.getexif()
         exif[0x0112] = 3
@@ -166,7 +166,7 @@ def test_a_turn_by_exif_alone_is_noticed() -> None:
 def test_files_without_a_sum_can_still_be_read(
     tmp_path: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = provenance.encode(FACE, RECORD)
+    file = provenance.encode_file(FACE, RECORD)
     image = PngImageFile(io.BytesIO(file))
     image.load()
     told = json.loads(image.text["text2face"])
@@ -187,14 +187,14 @@ def test_the_present_model_draws_old_records_again(
     tmp_path: Path, run: Callable[..., int], bundled: TextToFace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (face,) = bundled.draw(["a man"], [5], bundled.settings())
-    record = provenance.describe(bundled, bundled.settings(), face)
+    record = provenance.make_record(bundled, bundled.settings(), face)
     for name, image, code in (
         ("same", SAME["jpeg 95"](face.image), 0),
         ("changed", OTHER["mirrored"](face.image), 1),
     ):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pixels, "summary", lambda image: None)
-            (tmp_path / name).write_bytes(provenance.encode(image, record, "jpeg"))
+            (tmp_path / name).write_bytes(provenance.encode_file(image, record, "jpeg"))
         assert run("info", tmp_path / name) == code
         said = capsys.readouterr()
         assert "pixels: " + ("changed" if code else "as the record draws them") in said.out
@@ -204,7 +204,7 @@ def test_the_present_model_draws_old_records_again(
 
 
 def test_sheets_and_edited_pictures_keep_a_sum(tmp_path: Path) -> None:
-    sheet = provenance.encode(FACE, [RECORD, RECORD])
+    sheet = provenance.encode_file(FACE, [RECORD, RECORD])
     assert provenance.inspect(sheet).pixels == "as recorded"
     assert provenance.inspect(carried(sheet, OTHER["mirrored"](FACE))).pixels == "changed"
     for name in ("edited.png", "edited.jpg", "edited.webp"):
@@ -268,7 +268,7 @@ def test_bad_moving_pictures_are_named(tmp_path: Path) -> None:
 
 
 def test_texts_after_the_pixels_are_read() -> None:
-    file = provenance.encode(FACE, RECORD)
+    file = provenance.encode_file(FACE, RECORD)
     pieces, place = [], 8
     while place < len(file):
         end = place + 12 + int.from_bytes(file[place : place + 4], "big")
@@ -287,7 +287,7 @@ def test_a_picture_too_large_for_its_format_is_refused() -> None:
         with pytest.raises(ArgumentError, match="expected at most"):
             provenance.check_size(format, *size)
         with pytest.raises(ArgumentError, match="save it as PNG"):
-            provenance.encode(Image.new("RGB", size), RECORD, format)
+            provenance.encode_file(Image.new("RGB", size), RECORD, format)
         provenance.check_size("png", *size)
 
 

@@ -156,25 +156,25 @@ def test_a_jpeg_has_its_texts_where_other_tools_look(tmp_path: Path) -> None:
 
 def test_an_animation_keeps_the_records_of_its_ends(tmp_path: Path) -> None:
     frames = [PICTURE, Image.new("RGB", PICTURE.size, "red")]
-    file = provenance.encode(frames, [RECORD, RECORD], "webp")
+    file = provenance.encode_file(frames, [RECORD, RECORD], "webp")
     assert provenance.read(file) == [RECORD, RECORD]
     (tmp_path / "move.webp").write_bytes(file)
     with Image.open(tmp_path / "move.webp") as image:
         assert getattr(image, "n_frames", 1) == 2
     with pytest.raises(ArgumentError, match="an animation as png"):
-        provenance.encode(frames, [RECORD], "png")
+        provenance.encode_file(frames, [RECORD], "png")
 
 
 def test_an_unknown_format_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"expected a name in .png"):
         provenance.write(tmp_path / "face.bmp", PICTURE, RECORD)
     with pytest.raises(ArgumentError, match="expected one of png"):
-        provenance.encode(PICTURE, RECORD, "bmp")
+        provenance.encode_file(PICTURE, RECORD, "bmp")
 
 
 def test_more_records_than_a_jpeg_has_room_for_are_an_error() -> None:
     with pytest.raises(ArgumentError, match="save it as PNG"):
-        provenance.encode(PICTURE, [RECORD] * 500, "jpeg")
+        provenance.encode_file(PICTURE, [RECORD] * 500, "jpeg")
 
 
 def test_what_does_not_hold_together_is_told(path: Path) -> None:

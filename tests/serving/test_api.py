@@ -125,7 +125,9 @@ def test_edits_change_an_upload(serve: Serve) -> None:
 def test_edits_say_what_is_no_face_or_another_picture(serve: Serve, bundled: TextToFace) -> None:
     server = serve(bundled)
     (face,) = bundled.draw(["a man"], [5], bundled.settings())
-    file = provenance.encode(face.image, provenance.describe(bundled, bundled.settings(), face))
+    file = provenance.encode_file(
+        face.image, provenance.make_record(bundled, bundled.settings(), face)
+    )
 
     def edit(upload: bytes) -> list[str]:
         answer = client(server).images.edit(

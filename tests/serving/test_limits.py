@@ -133,7 +133,7 @@ def test_a_header_that_never_ends_is_given_up(
 def test_the_oldest_idle_connection_makes_room(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "MOST", 10)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 10)
     server = serve()
     with ExitStack() as stack:
         idle = [stack.enter_context(socket.create_connection(address(server))) for _ in range(30)]

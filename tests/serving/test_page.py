@@ -101,7 +101,7 @@ def test_an_image_gives_its_settings_back(visit: Any, pipe: TextToFace, tmp_path
     settings = pipe.settings(truncation=0.6, negative_prompt="a hat")
     (face,) = pipe.draw(["a woman with red hair"], [1234], settings)
     path = tmp_path / "face.webp"
-    provenance.write(path, face.image, provenance.describe(pipe, settings, face))
+    provenance.write(path, face.image, provenance.make_record(pipe, settings, face))
     visit.click("text=Get settings back from an image")
     visit.set_input_files("#dropped input[type=file]", path)
     visit.wait_for_function("document.querySelector('#seed input').value == '1234'")

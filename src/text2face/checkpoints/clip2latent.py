@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from text2face.checkpoints.settings import Options, read_yaml
-from text2face.encoders.base import TextImageEncoder, usual_length
+from text2face.encoders.base import TextImageEncoder, typical_norm
 from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.foreign.weights import Weights, build
 from text2face.samplers.base import LatentSampler
 from text2face.samplers.clip2latent import Clip2LatentConfig, Clip2LatentSampler
 from text2face.samplers.clip2latent_network import default_skip
 
-__all__ = ["DEFAULTS", "find_clip2latent", "fit_length", "load_clip2latent"]
+__all__ = ["DEFAULTS", "find_clip2latent", "load_clip2latent", "set_embedding_norm"]
 
 DEFAULTS: Final[Mapping[str, Any]] = {
     "name": "clip2latent",
@@ -145,10 +145,10 @@ def load_clip2latent(
     return build(lambda: Clip2LatentSampler(made), tensors, source)
 
 
-def fit_length(sampler: LatentSampler, encoder: TextImageEncoder) -> None:
+def set_embedding_norm(sampler: LatentSampler, encoder: TextImageEncoder) -> None:
     """Let a prior's `sample` give conditions the usual length of an encoder's embeddings."""
     if isinstance(sampler, Clip2LatentSampler):
-        sampler.config = replace(sampler.config, embedding_norm=usual_length(encoder))
+        sampler.config = replace(sampler.config, embedding_norm=typical_norm(encoder))
 
 
 def _sizes(weights: Weights) -> dict[str, int]:
@@ -183,8 +183,8 @@ def _check(options: Options, sizes: Mapping[str, int]) -> None:
     """
     for section, names in _KNOWN.items():
         for name, size in names.items():
-            told = options.get(f"{section}.{name}")
-            if told is not None and told != sizes[size]:
+            value = options.get(f"{section}.{name}")
+            if value is not None and value != sizes[size]:
                 options.wrong(
                     f"{section}.{name}",
                     f"{sizes[size]}, as in the checkpoint; it belongs to another one",

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from text2face.checkpoints.rosinality import load_rosinality
-from text2face.encoders.base import TextImageEncoder, usual_length
+from text2face.encoders.base import TextImageEncoder, typical_norm
 from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.foreign.files import read_checkpoint
 from text2face.foreign.pickles import Record
@@ -93,7 +93,7 @@ def load_pipeline(
         tensors["latent_mean"].zero_()
     encoder = encoder or load_encoder(ENCODER)
     if not options.get("normalize_clip", False):
-        config["embedding_norm"] = usual_length(encoder)
+        config["embedding_norm"] = typical_norm(encoder)
     try:
         made = FastText2StyleGANConfig(**config)
     except ArgumentError as error:

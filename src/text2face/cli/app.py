@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stdout = None
         code = 1
     except OSError as error:
-        code = fail(_told(error), 1)
+        code = fail(_system_error(error), 1)
     except Exception as error:  # not foreseen: our fault, and still no page of internals
         if os.environ.get(_SHOW):
             raise
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
-def _told(error: OSError) -> str:
+def _system_error(error: OSError) -> str:
     """What the system refused, and of which file."""
     why = (error.strerror or one_line(error) or type(error).__name__).lower()
     what = f"cannot use {error.filename}" if error.filename else "the system refused"
@@ -103,7 +103,7 @@ def _told(error: OSError) -> str:
 def cli(context: click.Context, plugins: tuple[str, ...]) -> None:
     """Words to faces."""
     for plugin in plugins:
-        registry.plug(plugin)
+        registry.load_plugin(plugin)
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 

@@ -377,7 +377,7 @@ def _write_sequence(
     sign: Signer | None,
 ) -> None:
     from text2face.editing.records import write_edited
-    from text2face.motion import loop_of
+    from text2face.motion import ping_pong
     from text2face.sheet import contact_sheet
     from text2face.storage.folders import make_folder
 
@@ -385,7 +385,7 @@ def _write_sequence(
         _write_sheet(pipe, out, contact_sheet(images, len(images)), steps, sign)
         return
     make_folder(out.parent)
-    write_edited(out, loop_of(images), pipe, steps, fps=fps, sign=sign)
+    write_edited(out, ping_pong(images), pipe, steps, fps=fps, sign=sign)
 
 
 def _tell(quiet: bool, path: Path) -> None:

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from text2face.evaluation.evaluate import Bench
     from text2face.evaluation.tasks import Task
 
-__all__ = ["Job", "evaluate"]
+__all__ = ["EvaluateJob", "evaluate"]
 
 _VERSION: Final = 2  # of what is measured; results of another one are measured again
 
 
 @dataclass(frozen=True)
-class Job:
+class EvaluateJob:
     """What the command line asks for; None = not said."""
 
     model: str | None
@@ -362,4 +362,4 @@ def evaluate(
     are scored by --second-encoder, such as openai/clip-vit-large-patch14.
     """
     given = {"condition": condition, "truncation": truncation, "shortlist": shortlist}
-    Job(sections=sections, settings=given, **options).run()
+    EvaluateJob(sections=sections, settings=given, **options).run()

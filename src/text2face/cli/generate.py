@@ -123,7 +123,7 @@ def generate(
     after a stop, and torchrun shares it out among processes.
     """
     from text2face import provenance
-    from text2face.cli.generate_job import Job, parse_grid, parse_seeds
+    from text2face.cli.generate_job import GenerateJob, parse_grid, parse_seeds
     from text2face.pictures import read_picture
     from text2face.settings import check_count, choose_seeds
 
@@ -193,7 +193,7 @@ def generate(
                 f"--format is {options['format']} and --outdir {options['file']}; expected one kind"
             )
         options["format"] = kind
-    job = Job(
+     Job=job = GenerateJob= GenerateJob(
         texts=wanted,
         source=source,
         origin=from_image,

@@ -25,19 +25,19 @@ from text2face.settings import Settings, check_count
 from text2face.storage.folders import (
     atomic_file,
     check_writable,
-    folders_of,
     make_folder,
     new_folder,
+    prompt_folders,
 )
 
 if TYPE_CHECKING:
     from text2face.pipeline import Face, TextToFace
 
-__all__ = ["Job", "parse_grid", "parse_seeds", "write_latent"]
+__all__ = ["GenerateJob", "parse_grid", "parse_seeds", "write_latent"]
 
 
 @dataclass(frozen=True)
-class Job:
+class GenerateJob:
     """What the command line asks for; None = not said."""
 
     texts: Sequence[str]
@@ -120,7 +120,7 @@ class Job:
     @cached_property
     def folders(self) -> dict[str, Path]:
         """Where the faces of each prompt go."""
-        return folders_of(self.outdir, self.texts)
+        return prompt_folders(self.outdir, self.texts)
 
     @cached_property
     def signer(self) -> provenance.Signer | None:
@@ -229,7 +229,7 @@ class Job:
                     self._compare(face)
                     own = face.image.width
                     face = replace(face, image=resized(face.image, self.size or own))
-                    made = provenance.describe(pipe, settings, face)
+                    made = provenance.make_record(pipe, settings, face)
                     record = made.at(face.image.width, drawn=own)
                     path = self._path(face.prompt, face.seed)
                     make_folder(path.parent)
@@ -259,7 +259,7 @@ class Job:
         from text2face.provenance import pixels
 
         same_face = (face.prompt, face.seed) == (self.source.prompt, self.source.seed)
-        if same_face and not pixels.alike(face.image, read_picture(self.origin)):
+        if same_face and not pixels.same(face.image, read_picture(self.origin)):
             note(
                 f"{self.origin} is not what its record draws: another program changed it, or it "
                 "was drawn in another way than one by one"

@@ -56,14 +56,14 @@ def _drawn_again(image: Path, report: Report) -> Report:
 
     Only the model that comes with the package is asked.
     """
-    from text2face.editing.records import remember
+    from text2face.editing.records import latent_from_record
     from text2face.pictures import open_image, read_file, read_picture
     from text2face.pipeline import TextToFace
 
     if open_image(read_file(image), str(image), moving=True).format == "GIF":
         return report
-    memory = remember(TextToFace.from_pretrained(), read_picture(image))
-    if memory.changed:
+    found = latent_from_record(TextToFace.from_pretrained(), read_picture(image))
+    if found.changed:
         problem = "the pixels are not those that the record draws: another program changed them"
         return replace(report, pixels="changed", problems=[*report.problems, problem])
-    return report if memory.latent is None else replace(report, pixels="as the record draws them")
+    return report if found.latent is None else replace(report, pixels="as the record draws them")

@@ -33,7 +33,7 @@ def _click_option(option: Option) -> Callable[[F], F]:
         flag = f"{option.flag}/--no-{option.flag.removeprefix('--')}"
         return click.option(flag, option.name, **named)
     kind = click.Choice(option.choices) if option.choices else option.kind
-    return click.option(option.flag, option.name, type=kind, metavar=option.shown.metavar, **named)
+    return click.option(option.flag, option.name, type=kind, metavar=option.info.metavar, **named)
 
 
 def _help(option: Option) -> str:

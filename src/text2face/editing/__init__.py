@@ -1,6 +1,6 @@
 """Faces you already have: change them by words, mix them, move between them."""
 
-from text2face.editing.base import EditMethod, Subject, check_method
+from text2face.editing.base import EditMethod, EditRequest, check_method
 from text2face.editing.history import History
 
-__all__ = ["EditMethod", "History", "Subject", "check_method"]
+__all__ = ["EditMethod", "EditRequest", "History", "check_method"]

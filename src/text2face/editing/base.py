@@ -14,11 +14,11 @@ from text2face.registry import find, names
 if TYPE_CHECKING:
     from text2face.model import FaceModel
 
-__all__ = ["EditMethod", "Subject", "check_method"]
+__all__ = ["EditMethod", "EditRequest", "check_method"]
 
 
 @dataclass(frozen=True)
-class Subject:
+class EditRequest:
     """A face and what it should become."""
 
     latent: Tensor
@@ -34,7 +34,7 @@ class Subject:
 class EditMethod(Protocol):
     """A way to edit."""
 
-    def __call__(self, pipe: FaceModel, subject: Subject, **settings: Any) -> Tensor:
+    def __call__(self, pipe: FaceModel, request: EditRequest, **settings: Any) -> Tensor:
         """The change of w at strength 1: [1, num_ws, w_dim].
 
         Raises:

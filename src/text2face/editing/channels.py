@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2face.editing.base import Subject
-from text2face.editing.targets import target
+from text2face.editing.base import EditRequest
 from text2face.errors import ArgumentError
 from text2face.generators.layers import StyledConv
 from text2face.generators.stylegan2 import Block, StyleGAN2
@@ -41,12 +40,14 @@ def style_layers(generator: StyleGAN2) -> list[StyledConv]:
 
 
 @register("edit", "channels")
-def change(pipe: FaceModel, subject: Subject, *, threshold: float = 0.3, rounds: int = 1) -> Tensor:
+def change(
+    pipe: FaceModel, request: EditRequest, *, threshold: float = 0.3, rounds: int = 1
+) -> Tensor:
     """The change of w at strength 1, see `EditMethod`.
 
     Args:
         pipe: The pipeline.
-        subject: The face.
+        request: The face.
         threshold: β: channels less relevant than this share of the most relevant one stay.
         rounds: How often relevance is looked at anew.
 
@@ -61,11 +62,11 @@ def change(pipe: FaceModel, subject: Subject, *, threshold: float = 0.3, rounds:
         )
     if not 0 <= threshold <= 1:
         raise ArgumentError(f"threshold is {threshold!r}, expected a number from 0 to 1")
-    wanted = target(subject, getattr(pipe.sampler, "bank", None))
+    wanted = target_embedding(request, getattr(pipe.sampler, "bank", None))
     matrices, spreads = _affine(pipe, generator)
-    total = torch.zeros_like(subject.latent)
+    total = torch.zeros_like(request.latent)
     for _ in range(rounds):
-        total = total + _step(pipe, subject.latent + total, wanted, matrices, spreads, threshold)
+        total = total + _step(pipe, request.latent + total, wanted, matrices, spreads, threshold)
     return total
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch import Tensor
 
-from text2face.editing.base import Subject
-from text2face.editing.targets import Aim, approach
+from text2face.editing.base import EditRequest
+from text2face.editing.targets import EditTarget, move_towards
 from text2face.errors import ArgumentError
 from text2face.registry import register
 from text2face.samplers.base import LatentCritic
@@ -60,30 +60,30 @@ class LatentPairs:
 
 @register("edit", "direction")
 def change(
-    pipe: FaceModel, subject: Subject, *, pairs: LatentPairs | None = None, rounds: int = 1
+    pipe: FaceModel, request: EditRequest, *, pairs: LatentPairs | None = None, rounds: int = 1
 ) -> Tensor:
     """The change of w at strength 1, see `EditMethod`.
 
     Args:
         pipe: The pipeline.
-        subject: The face.
+        request: The face.
         pairs: Pairs from disk; None draws 32,768 latents once, and takes for their embeddings
             what the sampler's critic sees in them (some seconds, no image).
-        rounds: See `targets.approach`.
+        rounds: See `targets.move_towards`.
 
     Raises:
         ArgumentError: There are no pairs, and the sampler has no critic.
     """
     pairs = pairs or _drawn(pipe)
-    images, codes = pairs.embeddings.to(subject.seen), pairs.latents.to(subject.latent)
+    images, codes = pairs.embeddings.to(request.seen), pairs.latents.to(request.latent)
     mean = images.mean(dim=0)
 
-    def move(latent: Tensor, seen: Tensor, aim: Aim) -> Tensor:
-        return (aim.weights @ codes)[:, None].expand_as(latent)
+    def move(latent: Tensor, seen: Tensor, target: EditTarget) -> Tensor:
+        return (target.weights @ codes)[:, None].expand_as(latent)
 
     bank = ConditionBank(images, mean, mean)
     how = {"least": _LEAST, "likeness": _LIKENESS}
-    return approach(pipe, subject, move, bank, rounds=rounds, **how)
+    return move_towards(pipe, request, move, bank, rounds=rounds, **how)
 
 
 @torch.no_grad()

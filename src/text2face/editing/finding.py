@@ -22,9 +22,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2face.editing.records import remember
+from text2face.editing.records import latent_from_record
 from text2face.errors import ArgumentError, InversionError
-from text2face.faces import AS_STORED, Noise, to_tensor
+from text2face.faces import CONST_NOISE, Noise, to_tensor
 from text2face.inversion.align import LEAST_SIDE
 from text2face.pictures import to_rgb
 
@@ -49,7 +49,7 @@ class Found:
     """w [1, num_ws, w_dim], float32 on the CPU."""
     notes: tuple[str, ...] = ()
     """What the user should know, a sentence each."""
-    noise: Noise = AS_STORED
+    noise: Noise = CONST_NOISE
     """The noise inputs that it was drawn with."""
 
 
@@ -79,11 +79,11 @@ def find(pipe: FaceModel, image: Image.Image | Tensor, name: str = "the picture"
                 "made from it; sign that anew (--c2pa)"
             )
         picture = to_rgb(image, name)
-        memory = remember(pipe, picture)
-        if memory.latent is not None:
-            latent = pipe.checked_latents(memory.latent).float().cpu()
-            return Found(latent, tuple(notes), memory.noise)
-        if memory.changed:
+        recorded = latent_from_record(pipe, picture)
+        if recorded.latent is not None:
+            latent = pipe.checked_latents(recorded.latent).float().cpu()
+            return Found(latent, tuple(notes), recorded.noise)
+        if recorded.changed:
             notes.append(
                 f"{name} is not what its record draws, another program changed it; the picture as "
                 "it is goes through the inversion encoder"

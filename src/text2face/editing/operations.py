@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from text2face.checks import check_count, check_number
-from text2face.editing.base import Subject, check_method
+from text2face.editing.base import EditRequest, check_method
 from text2face.editing.finding import Found, find
 from text2face.errors import ArgumentError
 from text2face.faces import Face, Noise, noise, to_pil, to_tensor
@@ -39,7 +39,7 @@ def encode(pipe: FaceModel, image: Image.Image | Tensor) -> Tensor:
 
     See `text2face.editing.finding.find`; what the user should know is logged as a warning.
     """
-    return _told(find(pipe, image)).latent
+    return _log_notes(find(pipe, image)).latent
 
 
 def latent_of(pipe: FaceModel, face: FaceLike) -> Tensor:
@@ -52,7 +52,7 @@ def latent_of(pipe: FaceModel, face: FaceLike) -> Tensor:
     return _found(pipe, face).latent
 
 
-def _told(found: Found) -> Found:
+def _log_notes(found: Found) -> Found:
     for note in found.notes:
         _log.warning("%s", printable(note))
     return found
@@ -60,7 +60,7 @@ def _told(found: Found) -> Found:
 
 def _found(pipe: FaceModel, face: FaceLike) -> Found:
     if isinstance(face, Image.Image):
-        return _told(find(pipe, face))
+        return _log_notes(find(pipe, face))
     latent = face.latent if isinstance(face, Face) else face
     if not isinstance(latent, Tensor):
         raise ArgumentError(
@@ -170,9 +170,9 @@ def change_of(
     if source is None and getattr(pipe.sampler, "bank", None) is None:
         source = pipe.config.neutral_prompt
     words = None if source is None else pipe.embed(source)[None].to(pipe.device)
-    subject = Subject(latent, seen, embedding[None].to(pipe.device), words)
+    request = EditRequest(latent, seen, embedding[None].to(pipe.device), words)
     try:
-        change = make(pipe, subject, **settings)
+        change = make(pipe, request, **settings)
     except TypeError as error:
         if "unexpected keyword" not in str(error):
             raise

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from text2face.editing.base import Subject, check_method
-from text2face.editing.targets import target
+from text2face.editing.base import EditRequest, check_method
 from text2face.errors import ArgumentError
 from text2face.registry import register
 from text2face.settings import check_count
@@ -28,7 +27,7 @@ __all__ = ["change"]
 @register("edit", "optimise")
 def change(
     pipe: FaceModel,
-    subject: Subject,
+    request: EditRequest,
     *,
     start: str | None = "posterior",
     steps: int = 40,
@@ -40,7 +39,7 @@ def change(
 
     Args:
         pipe: The pipeline.
-        subject: The face.
+        request: The face.
         start: The method whose change is refined; None starts from the face as it is, with the
             text's own embedding as the aim, as StyleCLIP does.
         steps: Optimiser steps.
@@ -57,10 +56,10 @@ def change(
     axes = pipe.latent_axes
     spread = axes.up.square().sum(dim=0).sqrt().clamp(min=1e-4).to(pipe.device)
     bank = getattr(pipe.sampler, "bank", None)
-    wanted = subject.wanted if start is None else target(subject, bank)
-    first = torch.zeros_like(subject.latent)
+    wanted = request.wanted if start is None else target_embedding(request, bank)
+    first = torch.zeros_like(request.latent)
     if start is not None:
-        first = check_method(start)(pipe, subject).to(pipe.device)
+        first = check_method(start)(pipe, request).to(pipe.device)
     with torch.enable_grad():
         offset = (first / spread).clone().requires_grad_()
         optimiser = torch.optim.Adam([offset], lr=learning_rate)
@@ -68,7 +67,7 @@ def change(
             share = step / steps
             rate = min(1.0, (1 - share) / 0.25) * min(1.0, (share + 1 / steps) / 0.05)
             optimiser.param_groups[0]["lr"] = learning_rate * rate
-            images = pipe.generator.synthesize(subject.latent + offset * spread)
+            images = pipe.generator.synthesize(request.latent + offset * spread)
             miss = 1 - F.cosine_similarity(pipe.encoder.encode_image(images), wanted).mean()
             loss = miss + distance * offset.square().mean()
             optimiser.zero_grad()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from text2face.editing.base import Subject
-from text2face.editing.targets import ROUNDS, Aim, approach
+from text2face.editing.base import EditRequest
+from text2face.editing.targets import ROUNDS, EditTarget, move_towards
 from text2face.errors import ArgumentError
 from text2face.registry import register
 
@@ -39,20 +39,20 @@ class InferringPictures(Protocol):
 
 
 @register("edit", "posterior")
-def change(pipe: FaceModel, subject: Subject, *, rounds: int = ROUNDS) -> Tensor:
+def change(pipe: FaceModel, request: EditRequest, *, rounds: int = ROUNDS) -> Tensor:
     """The change of w at strength 1, see `EditMethod`.
 
     Args:
         pipe: The pipeline.
-        subject: The face.
-        rounds: See `targets.approach`.
+        request: The face.
+        rounds: See `targets.move_towards`.
 
     Raises:
         ArgumentError: The sampler has no posterior.
     """
     sampler = pipe.sampler
 
-    def move(latent: Tensor, seen: Tensor, aim: Aim) -> Tensor:
+    def move(latent: Tensor, seen: Tensor, target: EditTarget) -> Tensor:
         if isinstance(sampler, InferringPictures):
             z, _ = sampler.infer_pictures(pipe.decode(latent), seen)
         elif isinstance(sampler, Inferring):
@@ -62,6 +62,6 @@ def change(pipe: FaceModel, subject: Subject, *, rounds: int = ROUNDS) -> Tensor
                 f"the sampler is a {type(sampler).__name__}, which has no posterior of a latent; "
                 "expected a CVAE for method 'posterior'; use method='direction' or 'optimise'"
             )
-        return sampler.sample(aim.wanted, z) - sampler.sample(seen, z)
+        return sampler.sample(target.wanted, z) - sampler.sample(seen, z)
 
-    return approach(pipe, subject, move, getattr(sampler, "bank", None), rounds=rounds)
+    return move_towards(pipe, request, move, getattr(sampler, "bank", None), rounds=rounds)

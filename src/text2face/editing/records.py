@@ -21,15 +21,22 @@ import text2face
 from text2face import provenance
 from text2face.checks import check_count
 from text2face.errors import ArgumentError, Text2FaceError
-from text2face.faces import AS_STORED, Noise, to_pil
+from text2face.faces import CONST_NOISE, Noise, to_pil
 from text2face.provenance import pixels
-from text2face.provenance.record import record_of
+from text2face.provenance.record import record_from_json
 from text2face.settings import Settings, check_seed
 
 if TYPE_CHECKING:
     from text2face.model import FaceModel
 
-__all__ = ["Memory", "pack", "recall", "remember", "unpack", "write_edited"]
+__all__ = [
+    "RecordedLatent",
+    "latent_from_record",
+    "pack",
+    "recorded_latent",
+    "unpack",
+    "write_edited",
+]
 
 
 def pack(latent: Tensor) -> dict[str, Any]:
@@ -63,33 +70,33 @@ def unpack(content: Mapping[str, Any]) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Memory:
+class RecordedLatent:
     """What a picture's record is good for."""
 
     latent: Tensor | None = None
     """w [1, num_ws, w_dim] of a picture that these weights made; None of any other."""
-    noise: Noise = AS_STORED
+    noise: Noise = CONST_NOISE
     """The noise inputs that it was drawn with."""
     changed: bool = False
     """Whether these weights made a picture which another program has changed since."""
 
 
-def recall(pipe: FaceModel, image: Image.Image) -> Tensor | None:
+def recorded_latent(pipe: FaceModel, image: Image.Image) -> Tensor | None:
     """The latent w [1, num_ws, w_dim] of a picture that these weights made; None of any other."""
-    return remember(pipe, image).latent
+    return latent_from_record(pipe, image).latent
 
 
-def remember(pipe: FaceModel, image: Image.Image) -> Memory:
+def latent_from_record(pipe: FaceModel, image: Image.Image) -> RecordedLatent:
     """What a picture says about its latent, if it is still the picture that its record speaks of.
 
     A record of before version 0.2 keeps no sum of the pixels; its face is drawn and compared.
     """
     content = provenance.embedded_json(image)
     if content is None or content.get("weights") != pipe.weights or pipe.weights is None:
-        return Memory()
-    same = pixels.agrees(content.get("pixels"), image)
+        return RecordedLatent()
+    same = pixels.matches(content.get("pixels"), image)
     if same is False:
-        return Memory(changed=True)
+        return RecordedLatent(changed=True)
     noise = Noise()
     try:
         if "latent" in content:
@@ -98,19 +105,19 @@ def remember(pipe: FaceModel, image: Image.Image) -> Memory:
             Settings(noise_mode=noise.mode)
             check_seed(noise.seed)
         elif content.get("process") is not None or "contact_sheet" in content:
-            return Memory()  # changed since it was drawn, or several
+            return RecordedLatent()  # changed since it was drawn, or several
         else:
-            record = record_of(content)
+            record = record_from_json(content)
             embedding = pipe.embed(record.prompt, record.settings)
             latent = pipe.latents(embedding[None], [record.seed], record.settings)
             noise = Noise(record.settings.noise_mode, record.seed)
     except (ValueError, KeyError, TypeError, Text2FaceError):  # damaged, or of another version
-        return Memory()
+        return RecordedLatent()
     if same is None:
         drawn = to_pil(pipe.decode(latent, noise.mode, seed=noise.seed))[0]
-        if not pixels.alike(drawn, image):
-            return Memory(changed=True)
-    return Memory(latent, noise)
+        if not pixels.same(drawn, image):
+            return RecordedLatent(changed=True)
+    return RecordedLatent(latent, noise)
 
 
 def write_edited(
@@ -150,5 +157,5 @@ def write_edited(
         content["latent"] = pack(latent)
         if noise is not None and noise.mode != "const":
             content["noise"] = list(noise)
-    told = "; ".join(" ".join(f"{k} {v}" for k, v in step.items()) for step in steps)
-    provenance.write_edited(path, image, told, content, fps=fps, sign=sign)
+    parameters = "; ".join(" ".join(f"{k} {v}" for k, v in step.items()) for step in steps)
+    provenance.write_edited(path, image, parameters, content, fps=fps, sign=sign)

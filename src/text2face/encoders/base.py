@@ -8,7 +8,7 @@ from typing import Final, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-__all__ = ["TextImageEncoder", "usual_length"]
+__all__ = ["TextImageEncoder", "typical_norm"]
 
 _FACES: Final = (
     "a face",
@@ -55,6 +55,6 @@ class WordEncoder(TextImageEncoder, Protocol):
 
 
 @torch.no_grad()
-def usual_length(encoder: TextImageEncoder) -> float:
+def typical_norm(encoder: TextImageEncoder) -> float:
     """The mean length of an encoder's text embeddings, over four descriptions of faces."""
     return float(encoder.encode_text(_FACES).float().norm(dim=1).mean())

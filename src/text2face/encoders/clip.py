@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from text2face.encoders.preprocessing import Preprocessing
-from text2face.encoders.tokens import Reads, TextTokenizer
+from text2face.encoders.tokens import TextTokenizer, TokenizerSpec
 from text2face.encoders.towers import PICKLE_NAME, has_safetensors, read_model
 from text2face.errors import ArgumentError, CheckpointError, PromptError
 from text2face.registry import register
@@ -171,8 +171,8 @@ class CLIPEncoder(nn.Module):
         folder = Path(folder)
         model = read_model(folder)
         is_siglip, text = model.config.model_type == "siglip", model.config.text_config
-        reads = Reads(text.vocab_size, is_siglip, text.bos_token_id, text.eos_token_id)
-        tokenizer = TextTokenizer.read(folder, reads)
+        spec = TokenizerSpec(text.vocab_size, is_siglip, text.bos_token_id, text.eos_token_id)
+        tokenizer = TextTokenizer.read(folder, spec)
         values, path = _read_preprocessing(folder)
         preprocessing = Preprocessing.from_json(values, path, is_siglip=is_siglip)
         side = model.config.vision_config.image_size
@@ -228,7 +228,7 @@ class CLIPEncoder(nn.Module):
         _write_json(folder / CONFIG_NAME, config)
 
     def _write(self, folder: Path) -> None:
-        """Write what `from_folder` reads."""
+        """Write what `from_folder` spec."""
         from safetensors.torch import save
 
         make_folder(folder)

@@ -28,7 +28,7 @@ _MARKERS: Final = {
     *("Sequence", "TemplateProcessing", "RobertaProcessing", "BertProcessing", "ByteLevel"),
 }
 _MODELS: Final = {"BPE", "Unigram", "WordPiece", "WordLevel"}
-_MOST: Final = {"normalizer": 16, "pre_tokenizer": 4, "post_processor": 4}
+_MAX_STEPS: Final = {"normalizer": 16, "pre_tokenizer": 4, "post_processor": 4}
 _ALLOWED: Final = {
     "normalizer": _NORMALIZERS,
     "pre_tokenizer": _SPLITTERS,
@@ -59,7 +59,7 @@ def check_steps(content: Mapping[str, Any]) -> None:
         TypeError: A value is of another type.
     """
     for place, allowed in _ALLOWED.items():
-        steps = list(_flat(content.get(place), _NESTED[place], _MOST[place], place))
+        steps = list(_flat(content.get(place), _NESTED[place], _MAX_STEPS[place], place))
         for step in steps:
             kind = step.get("type")
             if not isinstance(kind, str) or kind not in allowed:

@@ -22,7 +22,7 @@ from text2face.storage.folders import atomic_file, read_json
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["Reads", "TextTokenizer"]
+__all__ = ["TextTokenizer", "TokenizerSpec"]
 
 _FILE: Final = "tokenizer.json"
 _CONFIG: Final = "tokenizer_config.json"
@@ -37,8 +37,8 @@ _PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
 
 
 @dataclass(frozen=True)
-class Reads:
-    """What a network reads."""
+class TokenizerSpec:
+    """What a network expects of its tokenizer."""
 
     vocab_size: int
     """Rows of its table of tokens."""
@@ -114,19 +114,19 @@ class TextTokenizer:
         return text
 
     @classmethod
-    def read(cls, folder: Path, reads: Reads) -> Self:
+    def read(cls, folder: Path, spec: TokenizerSpec) -> Self:
         """Read the tokenizer of a model folder, and see that it is that of its network.
 
         Args:
             folder: Holds `tokenizer.json`, or `vocab.json` and `merges.txt`, or `spiece.model`.
-            reads: What the network expects.
+            spec: What the network expects.
 
         Raises:
             CheckpointError: There is none, it is damaged, or it is of another network.
         """
         path = folder / _CONFIG
         config = read_json(path) if path.exists() else {}
-        if reads.is_siglip and not isinstance(config.get("tokenizer_class"), str):
+        if spec.is_siglip and not isinstance(config.get("tokenizer_class"), str):
             raise _unreadable(
                 folder,
                 f"{_CONFIG} is missing or names no tokenizer_class, which says how SigLIP"
@@ -136,12 +136,12 @@ class TextTokenizer:
         kind = str(config.get("tokenizer_class", ""))
         tokenizer = cls(
             backend,
-            pad_id=_pad_id(folder, config, backend, reads),
+            pad_id=_pad_id(folder, config, backend, spec),
             pads_left=config.get("padding_side") == "left",
             keeps_punctuation=not kind.startswith("SiglipTokenizer"),
         )
         try:
-            _attempt(lambda: _probe(tokenizer, reads, missing))
+            _attempt(lambda: _probe(tokenizer, spec, missing))
         except ValueError as error:
             raise _unreadable(folder, one_line(error)[:300]) from None
         return tokenizer
@@ -261,7 +261,7 @@ def _attempt(make: Callable[[], _T]) -> _T:
         raise ValueError(one_line(error)) from None
 
 
-def _probe(tokenizer: TextTokenizer, reads: Reads, missing: int) -> None:
+def _probe(tokenizer: TextTokenizer, spec: TokenizerSpec, missing: int) -> None:
     """See that a tokenizer is that of its network.
 
     Raises:
@@ -272,10 +272,10 @@ def _probe(tokenizer: TextTokenizer, reads: Reads, missing: int) -> None:
     highest = max(vocabulary.values(), default=0)
     if len(vocabulary) < _FEWEST:
         raise ValueError(f"it has {len(vocabulary)} tokens, expected those of a language")
-    if highest >= reads.vocab_size or len(vocabulary) < 0.9 * reads.vocab_size:
+    if highest >= spec.vocab_size or len(vocabulary) < 0.9 * spec.vocab_size:
         raise ValueError(
             f"it has {len(vocabulary)} tokens with ids up to {highest}, expected about the "
-            f"{reads.vocab_size} of the network"
+            f"{spec.vocab_size} of the network"
         )
     if missing:
         raise ValueError(
@@ -289,16 +289,16 @@ def _probe(tokenizer: TextTokenizer, reads: Reads, missing: int) -> None:
         (ids,) = tokenizer([text])
         if len(ids) > 8 * len(text) + 8:
             raise ValueError(f"it makes {len(ids)} tokens of {len(text)} characters")
-        if any(not 0 <= i < reads.vocab_size for i in ids):
-            raise ValueError(f"it makes ids beyond the {reads.vocab_size} of the network")
-    reads.check_marks(tokenizer([""])[0], tokenizer(["a"])[0], highest)
+        if any(not 0 <= i < spec.vocab_size for i in ids):
+            raise ValueError(f"it makes ids beyond the {spec.vocab_size} of the network")
+    spec.check_marks(tokenizer([""])[0], tokenizer(["a"])[0], highest)
 
 
 def _pad_id(
     folder: Path,
     config: Mapping[str, Any],
     backend: Tokenizer | PreTrainedTokenizerBase,
-    reads: Reads,
+    spec: TokenizerSpec,
 ) -> int:
     """The id of the padding token that the configuration names."""
     if not isinstance(backend, Tokenizer):
@@ -310,6 +310,6 @@ def _pad_id(
     if isinstance(token, dict):
         token = token.get("content")
     found = backend.token_to_id(token) if isinstance(token, str) else None
-    if found is None and reads.is_siglip:  # which sees what texts are padded with
+    if found is None and spec.is_siglip:  # which sees what texts are padded with
         raise _unreadable(folder, f"the padding token is {quoted(token)}, which it does not have")
     return 0 if found is None else found

@@ -41,10 +41,10 @@ def latent_axes(generator: Generator, device: torch.device | str = "cpu") -> Lat
             for i in range(0, _SAMPLES, 256)
         ]
     )
-    return axes_of(w.double().cpu())
+    return principal_axes(w.double().cpu())
 
 
-def axes_of(latents: Tensor) -> LatentAxes:
+def principal_axes(latents: Tensor) -> LatentAxes:
     """The axes of w [N, w_dim]."""
     mean = latents.mean(dim=0)
     centred = latents - mean

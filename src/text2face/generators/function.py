@@ -116,7 +116,7 @@ class FunctionGenerator(nn.Module):
         path = Path(folder) / CONFIG_NAME
         config = make_config(FunctionConfig, read_config(Path(folder)), path)
         module, _, name = config.function.partition(":")
-        plugin = registry.plugged(module)
+        plugin = registry.loaded_plugin(module)
         wrapped = _wrapped.get(config.function)
         if wrapped is None:
             if plugin is None:
@@ -195,7 +195,7 @@ def find_function(source: str) -> FunctionGenerator | None:
     match = _NAME.fullmatch(source)
     if match is None:
         return None
-    module = registry.plug(match["module"])
+    module = registry.load_plugin(match["module"])
     name = f"{module.__name__}:{match['name']}"
     return _wrapped.get(name) or _wrap_found(getattr(module, match["name"], None), name, None)
 

@@ -1,14 +1,14 @@
 """What an image says about its own making: the record, the mark of generated images, signatures."""
 
 from text2face.provenance.reading import UNKNOWN_PIXELS, Report, embedded_json, inspect, read
-from text2face.provenance.record import Record, describe
+from text2face.provenance.record import Record, make_record
 from text2face.provenance.writing import (
     FORMATS,
     MOVING,
     Signer,
     check_sheet,
     check_size,
-    encode,
+    encode_file,
     file_format,
     load_signer,
     write,
@@ -27,12 +27,12 @@ __all__ = [
     "Signer",
     "check_sheet",
     "check_size",
-    "describe",
     "embedded_json",
-    "encode",
+    "encode_file",
     "file_format",
     "inspect",
     "load_signer",
+    "make_record",
     "read",
     "write",
     "write_edited",

@@ -51,8 +51,8 @@ def write(prompt: str, seed: int, settings: Settings, others: Mapping[str, objec
             facts.setdefault(option.parameter, value)
     # The process and version stand last, as readers of older files expect.
     last = {name: facts.pop(name) for name in ("Process", "Version") if name in facts}
-    told = {name: value for name, value in (facts | last).items() if value is not None}
-    lines.append(", ".join(f"{name}: {_quoted(str(value))}" for name, value in told.items()))
+    written = {name: value for name, value in (facts | last).items() if value is not None}
+    lines.append(", ".join(f"{name}: {_quoted(str(value))}" for name, value in written.items()))
     return "\n".join(lines)
 
 

@@ -28,14 +28,14 @@ from PIL import Image, ImageChops
 
 from text2face.pictures import to_rgb
 
-__all__ = ["agrees", "alike", "summary"]
+__all__ = ["matches", "same", "summary"]
 
 _CELL: Final = 8
-_MOST: Final = 32
-_FARTHEST: Final = 12
-_MEAN: Final = 1.75
-_COARSEST: Final = 9
-_COARSEST_SMALL: Final = 24
+_MAX_CELLS: Final = 32
+_MAX_COLOUR: Final = 12
+_MAX_MEAN: Final = 1.75
+_MAX_DETAIL: Final = 9
+_MAX_DETAIL_SMALL: Final = 24
 """The limit of detail for a picture that is smaller than it was."""
 _STRETCH: Final = 0.02
 
@@ -43,7 +43,7 @@ _STRETCH: Final = 0.02
 def summary(image: Image.Image) -> dict[str, Any]:
     """What a file keeps about its pixels: size, colours and detail of cells, as JSON."""
     picture = to_rgb(image)
-    cells = [min(max(side // _CELL, 1), _MOST) for side in picture.size]
+    cells = [min(max(side // _CELL, 1), _MAX_CELLS) for side in picture.size]
     return {
         "size": list(picture.size),
         "cells": cells,
@@ -52,16 +52,16 @@ def summary(image: Image.Image) -> dict[str, Any]:
     }
 
 
-def agrees(told: object, image: Image.Image) -> bool | None:
-    """Whether a picture is the one that `summary` was made of; None = that cannot be told."""
-    if not isinstance(told, Mapping):
+def matches(stored: object, image: Image.Image) -> bool | None:
+    """Whether a picture is the one that `summary` was made of; None = unknown."""
+    if not isinstance(stored, Mapping):
         return None
     try:
-        (width, height), (across, down) = told["size"], told["cells"]
-        means = base64.b64decode(told["rgb"], validate=True)
-        detail = base64.b64decode(told["detail"], validate=True)
+        (width, height), (across, down) = stored["size"], stored["cells"]
+        means = base64.b64decode(stored["rgb"], validate=True)
+        detail = base64.b64decode(stored["detail"], validate=True)
         sane = all(type(n) is int and n > 0 for n in (width, height, across, down))
-        if not sane or max(across, down) > _MOST:
+        if not sane or max(across, down) > _MAX_CELLS:
             return None
         if (len(means), len(detail)) != (3 * across * down, across * down):
             return None
@@ -73,15 +73,16 @@ def agrees(told: object, image: Image.Image) -> bool | None:
     slack = _STRETCH + 1 / min(picture.size)
     if not 1 / (1 + slack) <= stretch <= 1 + slack:
         return False
-    apart = [abs(a - b) for a, b in zip(means, _means(picture, across, down), strict=True)]
+    differences = [abs(a - b) for a, b in zip(means, _means(picture, across, down), strict=True)]
     lost = [abs(a - b) for a, b in zip(detail, _detail(picture, across, down), strict=True)]
-    most = _COARSEST if picture.width >= 0.9 * width else _COARSEST_SMALL
-    return max(apart) <= _FARTHEST and sum(apart) / len(apart) <= _MEAN and max(lost) <= most
+    most = _MAX_DETAIL if picture.width >= 0.9 * width else _MAX_DETAIL_SMALL
+    mean = sum(differences) / len(differences)
+    return max(differences) <= _MAX_COLOUR and mean <= _MAX_MEAN and max(lost) <= most
 
 
-def alike(first: Image.Image, second: Image.Image) -> bool:
+def same(first: Image.Image, second: Image.Image) -> bool:
     """Whether two pictures are the same but for what saving and scaling lose."""
-    return agrees(summary(first), second) is True
+    return matches(summary(first), second) is True
 
 
 def _means(picture: Image.Image, across: int, down: int) -> bytes:
@@ -93,5 +94,5 @@ def _detail(picture: Image.Image, across: int, down: int) -> bytes:
     size = (across * _CELL, down * _CELL)
     grey = picture.convert("L").resize(size, Image.Resampling.BOX)
     coarse = grey.resize((across, down), Image.Resampling.BOX)
-    apart = ImageChops.difference(grey, coarse.resize(size, Image.Resampling.NEAREST))
-    return apart.resize((across, down), Image.Resampling.BOX).tobytes()
+    differences = ImageChops.difference(grey, coarse.resize(size, Image.Resampling.NEAREST))
+    return differences.resize((across, down), Image.Resampling.BOX).tobytes()

@@ -21,7 +21,7 @@ from text2face.pictures import (
     to_rgb,
 )
 from text2face.provenance import pixels, xmp
-from text2face.provenance.record import Record, parameters_of, record_of, tell_the_same
+from text2face.provenance.record import Record, parameters_of, record_from_json, same_parameters
 from text2face.provenance.writing import CHUNK, CODED, XMP_CHUNK
 from text2face.provenance.xmp import DIGITAL_SOURCE_TYPE
 
@@ -45,7 +45,7 @@ class Report:
     """The IPTC digital source type."""
     pixels: str
     """Whether they are those that the record speaks of: "as recorded", "changed", or that it
-    cannot be told, as of files before version 0.2."""
+    is not known, for files before version 0.2."""
     credentials: str | None
     """What became of checking the C2PA signature; None if there is none."""
     problems: list[str]
@@ -62,7 +62,7 @@ def read(source: Path | bytes) -> list[Record]:
     found = _open(source)
     if found.damage:
         raise found.damage
-    if "edited" in found.told:
+    if "edited" in found.facts:
         raise ArgumentError(
             f"{found.name} was edited, and words and seed alone do not make it; expected a picture "
             "as it was drawn; `text2face edit` goes on from this one"
@@ -72,17 +72,17 @@ def read(source: Path | bytes) -> list[Record]:
             f"{found.name} is not the picture that its record speaks of, another program changed "
             "it; expected a picture as it was drawn; `text2face edit` takes any picture of a face"
         )
-    return _records(found.told, found.name)
+    return _records(found.facts, found.name)
 
 
 def embedded_json(image: Image.Image) -> dict[str, Any] | None:
     """The JSON object that text2face wrote into a picture, as Pillow opened it; None = none."""
     record = _texts(image).record
     try:
-        told = json.loads(record) if record else None
+        facts = json.loads(record) if record else None
     except (ValueError, RecursionError):
         return None
-    return told if isinstance(told, dict) else None
+    return facts if isinstance(facts, dict) else None
 
 
 def inspect(source: Path | bytes) -> Report:
@@ -94,12 +94,12 @@ def inspect(source: Path | bytes) -> Report:
     from text2face.provenance import c2pa
 
     found = _open(source)
-    records = [] if "edited" in found.told else _records(found.told, found.name)
+    records = [] if "edited" in found.facts else _records(found.facts, found.name)
     problems = []
     if found.texts.source_type != DIGITAL_SOURCE_TYPE:
         problems.append("the IPTC mark of generated images is missing")
-    if len(records) == 1 and "contact_sheet" not in found.told:
-        if not tell_the_same(found.texts.parameters, parameters_of(records[0], found.size)):
+    if len(records) == 1 and "contact_sheet" not in found.facts:
+        if not same_parameters(found.texts.parameters, parameters_of(records[0], found.size)):
             problems.append("the parameters are not those of the record or of the image's size")
     elif found.texts.parameters is None:
         problems.append("the parameters are missing")
@@ -115,7 +115,7 @@ def inspect(source: Path | bytes) -> Report:
         problems.append(f"the Content Credentials are {verdict[1]}")
     return Report(
         records=records,
-        edited=None if records else {k: v for k, v in found.told.items() if k in _EDITED},
+        edited=None if records else {k: v for k, v in found.facts.items() if k in _EDITED},
         parameters=found.texts.parameters,
         source_type=found.texts.source_type,
         pixels=_PIXELS[found.same()],
@@ -140,7 +140,7 @@ class _Found:
     name: str
     content: bytes
     texts: _Texts
-    told: dict[str, Any]
+    facts: dict[str, Any]
     size: tuple[int, int]
     """As stored."""
     picture: Image.Image | None
@@ -148,8 +148,8 @@ class _Found:
     damage: ArgumentError | None
 
     def same(self) -> bool | None:
-        """Whether the pixels are those that the record speaks of; None = it cannot be told."""
-        return pixels.agrees(self.told.get("pixels"), self.picture) if self.picture else False
+        """Whether the pixels are those that the record speaks of; None = not known."""
+        return pixels.matches(self.facts.get("pixels"), self.picture) if self.picture else False
 
 
 def _open(source: Path | bytes) -> _Found:
@@ -173,7 +173,7 @@ def _open(source: Path | bytes) -> _Found:
         texts = _Texts(parameters, record, kind)
     if texts.record is None and damage is not None:
         raise damage
-    return _Found(name, content, texts, _told(texts, name), image.size, picture, damage)
+    return _Found(name, content, texts, _parse_record(texts, name), image.size, picture, damage)
 
 
 def _texts(image: Image.Image) -> _Texts:
@@ -192,7 +192,7 @@ def _texts(image: Image.Image) -> _Texts:
     return _Texts(parameters, record, kind)
 
 
-def _told(texts: _Texts, name: str) -> dict[str, Any]:
+def _parse_record(texts: _Texts, name: str) -> dict[str, Any]:
     """The JSON object that text2face wrote."""
     if texts.record is None:
         raise ArgumentError(
@@ -200,17 +200,17 @@ def _told(texts: _Texts, name: str) -> dict[str, Any]:
             "(other programs strip this when they save)"
         )
     try:
-        told = json.loads(texts.record)
+        facts = json.loads(texts.record)
     except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict):
+        facts = None
+    if not isinstance(facts, dict):
         raise _damaged(name)
-    return told
+    return facts
 
 
-def _records(told: Mapping[str, Any], name: str) -> list[Record]:
+def _records(facts: Mapping[str, Any], name: str) -> list[Record]:
     try:
-        return [record_of(values) for values in told.get("contact_sheet", [told])]
+        return [record_from_json(values) for values in facts.get("contact_sheet", [facts])]
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, Text2FaceError):
         raise _damaged(name) from None
 

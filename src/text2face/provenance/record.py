@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from text2face.faces import Face
     from text2face.model import FaceModel
 
-__all__ = ["Record", "describe", "parameters_of", "record_of", "tell_the_same"]
+__all__ = ["Record", "make_record", "parameters_of", "record_from_json", "same_parameters"]
 
 _BESIDE: Final = ("pixels",)
 """What stands in the JSON object of a file and is no part of the record."""
@@ -58,7 +58,7 @@ class Record:
         return self if side == drawn else replace(self, drawn_size=drawn)
 
 
-def describe(
+def make_record(
     pipe: FaceModel, settings: Settings, face: Face, *, process: str | None = None
 ) -> Record:
     """The record of a face that `pipe` has drawn in this thread."""
@@ -82,7 +82,7 @@ def describe(
     )
 
 
-def record_of(values: Mapping[str, Any]) -> Record:
+def record_from_json(values: Mapping[str, Any]) -> Record:
     """A record from its JSON object, in which what stands beside the record is left out.
 
     Raises:
@@ -124,7 +124,7 @@ def parameters_of(record: Record, size: tuple[int, int]) -> str:
     return parameters.write(record.prompt, record.seed, record.settings, others)
 
 
-def tell_the_same(text: str | None, expected: str) -> bool:
+def same_parameters(text: str | None, expected: str) -> bool:
     """Whether two texts tell the same; older ones leave out options that came later."""
     if text is None or text == expected:
         return text is not None

@@ -37,7 +37,7 @@ __all__ = [
     "Signer",
     "check_sheet",
     "check_size",
-    "encode",
+    "encode_file",
     "file_format",
     "load_signer",
     "write",
@@ -57,7 +57,7 @@ MOVING: Final = ("gif", "webp")
 _LONGEST: Final = {"jpeg": 65_535, "webp": 16_383, "gif": 65_535}
 _PNG_LONGEST: Final = 2**31 - 1
 _POOR: Final = 60
-"""What JPEG and WebP of a higher quality lose, `pixels.agrees` takes for nothing."""
+"""What JPEG and WebP of a higher quality lose, `pixels.matches` takes for nothing."""
 _XMP_ROOM: Final = 65_000  # bytes that a JPEG has for its packet
 _PACKING: Final = 3  # zlib's 6 takes 2.4 times as long for a file 8 % smaller
 
@@ -89,7 +89,7 @@ def file_format(path: Path) -> str:
     return kind
 
 
-def encode(
+def encode_file(
     image: Image.Image | Sequence[Image.Image],
     record: Record | Sequence[Record],
     format: str = "png",
@@ -240,7 +240,7 @@ def write(path: Path, image: Image.Image, record: Record, *, sign: Signer | None
         ArgumentError: No such format.
         OutputError: It cannot be written.
     """
-    file = encode(image, record, file_format(path), sign=sign)
+    file = encode_file(image, record, file_format(path), sign=sign)
     with atomic_file(path) as target:
         target.write(file)
 
@@ -254,7 +254,7 @@ def write_sheet(
         ArgumentError: No such format, or it has no room for so many records.
         OutputError: It cannot be written.
     """
-    file = encode(image, list(records), file_format(path), sign=sign)
+    file = encode_file(image, list(records), file_format(path), sign=sign)
     with atomic_file(path) as target:
         target.write(file)
 

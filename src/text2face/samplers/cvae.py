@@ -15,7 +15,7 @@ from text2face.dense import Dense, normalize_second_moment
 from text2face.errors import ArgumentError
 from text2face.registry import register
 from text2face.samplers.layers import ModulatedBlock
-from text2face.samplers.standard import StandardConfig, StandardSampler
+from text2face.samplers.standardised import StandardisedConfig, StandardisedSampler
 
 __all__ = ["CVAESampler", "CVAESamplerConfig", "LatentPosterior"]
 
@@ -24,7 +24,7 @@ VARIETY: Final = 0.25
 
 
 @dataclass(frozen=True)
-class CVAESamplerConfig(StandardConfig):
+class CVAESamplerConfig(StandardisedConfig):
     """What a CVAE sampler looks like; `depth` counts hidden layers ("plain") or blocks."""
 
     code_dim: int = 128
@@ -139,7 +139,7 @@ class LatentPosterior(nn.Module):
 
 
 @register("sampler", "cvae")
-class CVAESampler(StandardSampler):
+class CVAESampler(StandardisedSampler):
     """Draws latents that look like a given image embedding: p(w | e) = ∫ p(w | z, e) N(z) dz.
 
     The decoder works in units of each component's standard deviation around the mean latent, and
@@ -159,7 +159,7 @@ class CVAESampler(StandardSampler):
         groups = config.num_groups
         self.decoders = nn.ModuleList(_DECODERS[config.architecture](config) for _ in range(groups))
         self.posterior = LatentPosterior(config)
-        self.add_standards()
+        self.add_statistics()
         if config.bank_latents:
             whole = torch.zeros(config.bank_size, config.w_dim, dtype=torch.int8)
             self.register_buffer("bank_codes", whole)

@@ -25,7 +25,7 @@ from text2face.dense import Dense
 from text2face.errors import ArgumentError, quoted
 from text2face.registry import register
 from text2face.samplers.layers import ModulatedBlock
-from text2face.samplers.standard import StandardConfig, StandardSampler
+from text2face.samplers.standardised import StandardisedConfig, StandardisedSampler
 
 __all__ = ["FlowSampler", "FlowSamplerConfig"]
 
@@ -39,7 +39,7 @@ _CERTAIN: Final = -12.0
 
 
 @dataclass(frozen=True)
-class FlowSamplerConfig(StandardConfig):
+class FlowSamplerConfig(StandardisedConfig):
     """What a flow sampler looks like."""
 
     depth: int = 4
@@ -100,7 +100,7 @@ class _Network(nn.Module):
 
 
 @register("sampler", "flow")
-class FlowSampler(StandardSampler):
+class FlowSampler(StandardisedSampler):
     """Draws latents that look like a given image embedding, in a few steps (a `LatentSampler`)."""
 
     config_class = FlowSamplerConfig
@@ -111,7 +111,7 @@ class FlowSampler(StandardSampler):
         super().__init__()
         self.config = config or FlowSamplerConfig()
         self.network = _Network(self.config)
-        self.add_standards()
+        self.add_statistics()
 
     @property
     def z_dim(self) -> int:

@@ -181,7 +181,7 @@ class Actions:
             self.engine.call([make], timeout=_PATIENCE).result()
             records = [replace(one.record, process="one end of an animation") for one in (a, b)]
             both = [*frames, *frames[-2:0:-1]]
-            file = provenance.encode(both, records, "webp", duration=60, sign=self.sign)
+            file = provenance.encode_file(both, records, "webp", duration=60, sign=self.sign)
             name = f"seed{a.face.seed}-to-seed{b.face.seed}.webp"
             return str(self.folder.save(file, name))
 
@@ -205,7 +205,7 @@ class Actions:
                 else:
                     with self.engine.picture(content, max_pixels=MAX_PIXELS) as picture:
                         face = pipe.edit(picture, read.text, strength=strength)
-                return Drawn(face, provenance.describe(pipe, settings, face, process=process))
+                return Drawn(face, provenance.make_record(pipe, settings, face, process=process))
 
             yield from self._call(visit, [(make, 0)])
 
@@ -214,7 +214,7 @@ class Actions:
         with explained():
             known = self._files.get(drawn)
             if known is None:
-                file = provenance.encode(drawn.face.image, drawn.record, sign=self.sign)
+                file = provenance.encode_file(drawn.face.image, drawn.record, sign=self.sign)
                 known = str(self.folder.save(file, f"seed{drawn.face.seed:04d}.png"))
                 self._files[drawn] = known
                 # The file goes when no visit holds the face any more.

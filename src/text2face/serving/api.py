@@ -188,7 +188,7 @@ class _Routes:
             with self.engine.picture(content, max_pixels=self.config.max_pixels) as face:
                 made = pipe.edit(face, read.text, strength=body.strength)
             process = f"an image edited with strength {body.strength:g}"
-            record = provenance.describe(pipe, settings, made, process=process)
+            record = provenance.make_record(pipe, settings, made, process=process)
             return Drawn(made, record)
 
         with self.packing.room(1):

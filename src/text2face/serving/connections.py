@@ -13,7 +13,7 @@ __all__ = ["Connection"]
 
 HEADER_SECONDS: Final = 10.0
 WRITE_SECONDS: Final = 60.0
-MOST: Final = 900  # below the 1024 files that a process may have open
+MAX_CONNECTIONS: Final = 900  # below the 1024 files that a process may have open
 
 
 class Connection(H11Protocol):
@@ -37,7 +37,7 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self._begun = self.loop.time()
         self._wait(HEADER_SECONDS)
-        if len(self.connections) > MOST:
+        if len(self.connections) > MAX_CONNECTIONS:
             others = [one for one in self.connections if isinstance(one, Connection)]
             idle = [one for one in others if not one._asking]
             min(idle or [self], key=lambda one: one._begun).transport.abort()

@@ -64,7 +64,7 @@ class Drawn:
     record: Record
 
 
-class _Job:
+class _Request:
     """What one client waits for."""
 
     def __init__(
@@ -118,7 +118,7 @@ class _Job:
 class _Item:
     """One face to draw, or one call to make."""
 
-    job: _Job
+    job: _Request
     index: int
     text: str = ""
     embedding: Tensor | None = None
@@ -215,7 +215,7 @@ class Engine:
             Busy: The queue is full.
             Closed: The engine takes no more work.
         """
-        job = _Job(len(seeds), timeout, keep, on_face)
+        job = _Request(len(seeds), timeout, keep, on_face)
         with self._change:
             self._check(len(seeds))  # before the words cost anything
             self._admitted += len(seeds)
@@ -224,7 +224,7 @@ class Engine:
 
     def _read(
         self,
-        job: _Job,
+        job: _Request,
         text: str | Prompt,
         seeds: Sequence[int],
         settings: Settings,
@@ -258,7 +258,7 @@ class Engine:
             Busy: The queue is full.
             Closed: The engine takes no more work.
         """
-        job = _Job(len(functions), timeout)
+        job = _Request(len(functions), timeout)
         self._enter([_Item(job, i, call=function) for i, function in enumerate(functions)])
         return job.future
 
@@ -365,7 +365,7 @@ class Engine:
             [item.seed for item in items],
             settings,
         )
-        return [Drawn(face, provenance.describe(self.pipe, settings, face)) for face in faces]
+        return [Drawn(face, provenance.make_record(self.pipe, settings, face)) for face in faces]
 
     def _count(self, faces: int, seconds: float) -> None:
         with self._change:

@@ -64,14 +64,14 @@ def as_refusal(error: Exception) -> Refusal:
         return Refusal(503, "the server is shutting down", code="shutting_down", retry_after=5)
     if isinstance(error, Text2FaceError):
         return Refusal(400, str(error), code="invalid_value")
-    _LOG.error("a request failed: %s", _told(error))
+    _LOG.error("a request failed: %s", _log_text(error))
     return Refusal(500, "the server failed at this request; its log says why", code="internal")
 
 
-def _told(error: BaseException) -> str:
+def _log_text(error: BaseException) -> str:
     """An error for the log: where it was, and its text in one line, which may be a stranger's."""
-    told = traceback.TracebackException.from_exception(error)
-    place = "".join(told.stack.format())
+    trace = traceback.TracebackException.from_exception(error)
+    place = "".join(trace.stack.format())
     return f"{type(error).__name__}: {one_line(error)}\n{place}".rstrip()
 
 

@@ -43,7 +43,9 @@ class Pack:
             image = resized(one.face.image, self.side)
             record = one.record.at(self.side, drawn=one.face.image.width)
             made.append(
-                provenance.encode(image, record, self.kind, quality=self.quality, sign=self.sign)
+                provenance.encode_file(
+                    image, record, self.kind, quality=self.quality, sign=self.sign
+                )
             )
         return made
 

@@ -120,8 +120,8 @@ def make_config(cls: type[T], values: Mapping[str, Any], path: Path) -> T:
     for name, value in given.items():
         if not _fits(value, hints[name]):
             raise CheckpointError(
-                f"damaged file: {path}: {name} is {quoted(value)}, expected {_told(hints[name])}; "
-                "download the model again"
+                f"damaged file: {path}: {name} is {quoted(value)}, expected "
+                f"{_describe_type(hints[name])}; download the model again"
             )
     # JSON has no tuples.
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
@@ -151,13 +151,13 @@ def _fits(value: object, hint: Any) -> bool:
     return hint is Any or type(value) is hint
 
 
-def _told(hint: Any) -> str:
+def _describe_type(hint: Any) -> str:
     """A type in words."""
     names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
     if get_origin(hint) is tuple:
-        return "a list, each " + _told(get_args(hint)[0])
+        return "a list, each " + _describe_type(get_args(hint)[0])
     if get_origin(hint) in (Union, types.UnionType):
-        return " or ".join(map(_told, get_args(hint)))
+        return " or ".join(map(_describe_type, get_args(hint)))
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(get_args(hint))
     return names.get(hint, "null" if hint is type(None) else "an object with text in it")
@@ -218,10 +218,10 @@ def read_tensors(folder: Path, expected: Mapping[str, torch.Size]) -> dict[str, 
     missing = sorted(expected.keys() - shapes.keys())
     unknown = sorted(shapes.keys() - expected.keys())
     if missing or unknown:
-        told = [f"lacks {_some(missing)}"] if missing else []
-        told += [f"has unknown {_some(unknown)}"] if unknown else []
+        problems = [f"lacks {_some(missing)}"] if missing else []
+        problems += [f"has unknown {_some(unknown)}"] if unknown else []
         raise CheckpointError(
-            f"wrong weights: {path} {' and '.join(told)}; "
+            f"wrong weights: {path} {' and '.join(problems)}; "
             f"expected the {len(expected)} tensors that {CONFIG_NAME} beside it describes"
         )
     for name, shape in shapes.items():
@@ -314,7 +314,7 @@ def make_folder(folder: Path) -> None:
         raise OutputError(cannot_write(folder, error)) from None
 
 
-def folders_of(folder: Path, texts: Sequence[str]) -> dict[str, Path]:
+def prompt_folders(folder: Path, texts: Sequence[str]) -> dict[str, Path]:
     """Where the faces of each prompt go: into the folder itself, or 01-the-words if several."""
     if len(texts) == 1:
         return {texts[0]: folder}

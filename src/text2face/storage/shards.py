@@ -22,7 +22,7 @@ from text2face.storage.folders import atomic_file, make_folder
 
 __all__ = ["FolderShard", "Shard", "TarShard", "open_own"]
 
-_PLACED: Final = ("file", "end")
+_WRITER_FACTS: Final = ("file", "end")
 """What the writer adds to the facts of an image."""
 
 
@@ -37,16 +37,16 @@ def open_own(path: Path) -> IO[bytes]:
     for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
         flags |= getattr(os, name, 0)
     if path.is_symlink():
-        raise _planted(path)
+        raise _not_a_plain_file(path)
     descriptor = os.open(path, flags, 0o666)
     about = os.fstat(descriptor)
     if not stat.S_ISREG(about.st_mode) or about.st_nlink > 1:
         os.close(descriptor)
-        raise _planted(path)
+        raise _not_a_plain_file(path)
     return os.fdopen(descriptor, "r+b")
 
 
-def _planted(path: Path) -> OutputError:
+def _not_a_plain_file(path: Path) -> OutputError:
     return OutputError(
         f"cannot write {path}: it is a link or no plain file; expected a file of this command's "
         "own; remove it, or choose another folder"
@@ -76,7 +76,9 @@ class Shard:
         except FileNotFoundError:
             return None
         found = [_parse(line) for line in lines]
-        whole = [one for i, one in enumerate(found, self.first) if one and self._told(one, i)]
+        whole = [
+            one for i, one in enumerate(found, self.first) if one and self._is_complete(one, i)
+        ]
         return whole if len(whole) == len(found) == self.last - self.first else None
 
     def resume(self) -> int:
@@ -91,7 +93,11 @@ class Shard:
         lines = _read(self._part) if self._part.exists() else []
         for index, line in enumerate(lines, self.first):
             facts = _parse(line)
-            if facts is None or not self._told(facts, index) or not self._has(facts, end):
+            if (
+                facts is None
+                or not self._is_complete(facts, index)
+                or not self._has_image(facts, end)
+            ):
                 break
             kept.append(line)
             end = facts.get("end", 0)
@@ -142,7 +148,7 @@ class Shard:
             yield content
             end = facts.get("end", 0)
 
-    def _told(self, facts: Mapping[str, Any], index: int) -> bool:
+    def _is_complete(self, facts: Mapping[str, Any], index: int) -> bool:
         """Whether all is said of an image that this kind of shard says."""
         return (
             facts.get("index") == index
@@ -153,7 +159,7 @@ class Shard:
     def _content(self, facts: Mapping[str, Any], start: int) -> bytes:
         raise NotImplementedError
 
-    def _has(self, facts: Mapping[str, Any], start: int) -> bool:
+    def _has_image(self, facts: Mapping[str, Any], start: int) -> bool:
         raise NotImplementedError
 
     def _store(self, name: str, content: bytes, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,7 +178,7 @@ class FolderShard(Shard):
     def _content(self, facts: Mapping[str, Any], start: int) -> bytes:
         return (self.base / f"{facts['index']:09d}.png").read_bytes()
 
-    def _has(self, facts: Mapping[str, Any], start: int) -> bool:
+    def _has_image(self, facts: Mapping[str, Any], start: int) -> bool:
         name = f"{facts['index']:09d}.png"
         if facts["file"] != f"{self.base.name}/{name}" or self.base.is_symlink():
             return False
@@ -183,7 +189,7 @@ class FolderShard(Shard):
 
     def _store(self, name: str, content: bytes, facts: Mapping[str, Any]) -> dict[str, Any]:
         if self.base.is_symlink():
-            raise _planted(self.base)
+            raise _not_a_plain_file(self.base)
         make_folder(self.base)
         path = self.base / f"{name}.png"
         with atomic_file(path) as file:
@@ -219,14 +225,14 @@ class TarShard(Shard):
         os.replace(self._growing, self._whole)
         super().finish()
 
-    def _told(self, facts: Mapping[str, Any], index: int) -> bool:
-        return super()._told(facts, index) and isinstance(facts.get("end"), int)
+    def _is_complete(self, facts: Mapping[str, Any], index: int) -> bool:
+        return super()._is_complete(facts, index) and isinstance(facts.get("end"), int)
 
     def _content(self, facts: Mapping[str, Any], start: int) -> bytes:
         with self._whole.open("rb") as file:
             return _first_entry(file, start)
 
-    def _has(self, facts: Mapping[str, Any], start: int) -> bool:
+    def _has_image(self, facts: Mapping[str, Any], start: int) -> bool:
         if not self._growing.is_file():
             return False
         try:
@@ -236,9 +242,9 @@ class TarShard(Shard):
                 held = file.read(max(0, facts["end"] - start))
         except (OSError, tarfile.TarError, ValueError):
             return False
-        told = {name: value for name, value in facts.items() if name not in _PLACED}
+        own_facts = {name: value for name, value in facts.items() if name not in _WRITER_FACTS}
         return _digest(content) == facts["sha256"] and held == _entries(
-            f"{facts['index']:09d}", content, told
+            f"{facts['index']:09d}", content, own_facts
         )
 
     def _store(self, name: str, content: bytes, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -260,9 +266,9 @@ class TarShard(Shard):
 
 def _entries(name: str, content: bytes, facts: Mapping[str, Any]) -> bytes:
     """An image and what is said of it, as members of a tar file."""
-    told = json.dumps(facts, ensure_ascii=False, sort_keys=True).encode()
+    own_facts = json.dumps(facts, ensure_ascii=False, sort_keys=True).encode()
     parts = []
-    for suffix, data in (("png", content), ("json", told)):
+    for suffix, data in (("png", content), ("json", own_facts)):
         entry = tarfile.TarInfo(f"{name}.{suffix}")
         entry.size = len(data)
         padding = -len(data) % tarfile.BLOCKSIZE
@@ -279,7 +285,7 @@ def _first_entry(file: IO[bytes], start: int) -> bytes:
 
 def _read(path: Path) -> list[bytes]:
     if not path.is_file() and path.exists():
-        raise _planted(path)
+        raise _not_a_plain_file(path)
     return path.read_bytes().splitlines(keepends=True)
 
 

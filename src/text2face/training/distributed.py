@@ -131,16 +131,16 @@ def hold_together(folder: Path, part: str = "text2face") -> Iterator[None]:
         OutputError: Another command holds it, or it cannot be written; in every process.
     """
     with ExitStack() as stack:
-        told: list[str | None] = [None]
+        failure: list[str | None] = [None]
         if rank() == 0:
             try:
                 stack.enter_context(hold(folder, part))
             except OutputError as error:
-                told[0] = str(error)
+                failure[0] = str(error)
         if _many():
-            dist.broadcast_object_list(told)
-        if told[0] is not None:
-            raise OutputError(told[0])
+            dist.broadcast_object_list(failure)
+        if failure[0] is not None:
+            raise OutputError(failure[0])
         yield
 
 

@@ -14,7 +14,7 @@ from text2face.generators.base import Generator
 from text2face.generators.mapping import MappedGenerator
 from text2face.samplers.fast_text2stylegan import FastText2StyleGANSampler
 from text2face.samplers.saved import SavedSampler
-from text2face.samplers.standard import StandardSampler
+from text2face.samplers.standardised import StandardisedSampler
 from text2face.training.config import TrainingConfig
 from text2face.training.pairs import Pairs
 
@@ -60,7 +60,7 @@ def make_sampler(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         sampler = made(shaped)
-    if isinstance(sampler, StandardSampler):
+    if isinstance(sampler, StandardisedSampler):
         _centre(sampler, pairs, config.standardise)
     else:
         _anchor(cast("FastText2StyleGANSampler", sampler), pairs, generator)
@@ -110,7 +110,7 @@ def _sizes(config: TrainingConfig, pairs: Pairs, generator: Generator | None) ->
     return sizes
 
 
-def _centre(sampler: StandardSampler, pairs: Pairs, standardise: bool) -> None:
+def _centre(sampler: StandardisedSampler, pairs: Pairs, standardise: bool) -> None:
     if not standardise:
         sampler.condition_scale.fill_(1)
         return

@@ -73,7 +73,7 @@ class Recorder(Protocol):
 
 
 class Stopped(KeyboardInterrupt):
-    """The training was told to stop (SIGTERM or Ctrl-C), and has saved where it is."""
+    """The training was stopped by SIGTERM or Ctrl-C, after its state was saved."""
 
 
 class Trainer:
@@ -347,7 +347,7 @@ def train(
         first = rank() == 0
         log = _Log(None if out is None or not first else out / LOG, trainer.step, log_every)
         saved = trainer.seconds
-        with _told_to_stop() as stop:
+        with _stop_signals() as stop:
             while trainer.share < 1:
                 progress = trainer.train_step(out)
                 log(progress)
@@ -405,24 +405,24 @@ def _step_of(line: str) -> float:
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
+def _stop_signals() -> Iterator[threading.Event]:
     """An event that SIGTERM and Ctrl-C set, so that a step is finished and saved first."""
-    told = threading.Event()
+    stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield told
+        yield stop
         return
     signals = (signal.SIGTERM, signal.SIGINT)
     before = {number: signal.getsignal(number) for number in signals}
 
     def tell(number: int, frame: object) -> None:
-        if told.is_set() and number == signal.SIGINT:  # Ctrl-C again: at once
+        if stop.is_set() and number == signal.SIGINT:  # Ctrl-C again: at once
             raise KeyboardInterrupt
-        told.set()
+        stop.set()
 
     for number in signals:
         signal.signal(number, tell)
     try:
-        yield told
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -20,7 +20,7 @@ from text2face.samplers.cvae import CVAESampler
 from text2face.samplers.fast_text2stylegan import FastText2StyleGANSampler
 from text2face.samplers.flow import FlowSampler
 from text2face.samplers.saved import SavedSampler
-from text2face.samplers.standard import StandardSampler
+from text2face.samplers.standardised import StandardisedSampler
 from text2face.training.config import TrainingConfig
 from text2face.training.distributed import global_mean, mean_across
 from text2face.training.features import FeatureDistance
@@ -178,7 +178,7 @@ class Objective(nn.Module):
 class LatentObjective(Objective):
     """What all objectives share that need but latents: the surrogate, and judges of free draws."""
 
-    sampler: StandardSampler
+    sampler: StandardisedSampler
 
     def forward(self, batch: Batch) -> Loss:
         """See `Objective`."""

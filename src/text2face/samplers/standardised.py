@@ -13,14 +13,14 @@ from torch.nn import functional as F
 from text2face.errors import ArgumentError, quoted
 from text2face.samplers.saved import SavedSampler
 
-__all__ = ["StandardConfig", "StandardSampler", "Surrogate"]
+__all__ = ["StandardisedConfig", "StandardisedSampler", "Surrogate"]
 
 
 _MAX_SIZE: Final = 1 << 16
 
 
 @dataclass(frozen=True)
-class StandardConfig:
+class StandardisedConfig:
     """What the configurations of all samplers in standard units have."""
 
     embedding_dim: int = 256
@@ -77,12 +77,12 @@ class Surrogate(nn.Module):
         return F.normalize(self.layers(latents), dim=1)
 
 
-class StandardSampler(SavedSampler):
+class StandardisedSampler(SavedSampler):
     """A sampler that knows where latents and conditions lie and how far they spread.
 
     Its networks see latents in units of each component's standard deviation around the mean, one
     code for each of G groups of layers, and conditions that are centred and scaled so that their
-    components have the size of z's. Its config is a `StandardConfig`.
+    components have the size of z's. Its config is a `StandardisedConfig`.
     """
 
     latent_mean: Tensor
@@ -90,7 +90,7 @@ class StandardSampler(SavedSampler):
     condition_mean: Tensor
     condition_scale: Tensor
 
-    def add_standards(self) -> None:
+    def add_statistics(self) -> None:
         """Make the surrogate and room for means and spreads."""
         config = self.config
         groups, dim = config.num_groups, config.embedding_dim
@@ -172,7 +172,9 @@ class StandardSampler(SavedSampler):
             )
 
 
-def check_shape(config: StandardConfig, sizes: list[int], layer_groups: tuple[int, ...]) -> None:
+def check_shape(
+    config: StandardisedConfig, sizes: list[int], layer_groups: tuple[int, ...]
+) -> None:
     """See that sizes are positive and that layer groups add up to num_ws.
 
     Raises:

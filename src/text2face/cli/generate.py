@@ -193,7 +193,7 @@ def generate(
                 f"--format is {options['format']} and --outdir {options['file']}; expected one kind"
             )
         options["format"] = kind
-     Job=job = GenerateJob= GenerateJob(
+    job = GenerateJob(
         texts=wanted,
         source=source,
         origin=from_image,

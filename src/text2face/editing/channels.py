@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from text2face.editing.base import EditRequest
+from text2face.editing.targets import target_embedding
 from text2face.errors import ArgumentError
 from text2face.generators.layers import StyledConv
 from text2face.generators.stylegan2 import Block, StyleGAN2

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from text2face.editing.base import EditRequest, check_method
+from text2face.editing.targets import target_embedding
 from text2face.errors import ArgumentError
 from text2face.registry import register
 from text2face.settings import check_count

@@ -106,8 +106,8 @@ def choose_edits(
             if row[attribute] in classes:
                 continue
             others = {*claimed, *(_TWINS.get(one, one) for one in claimed)}
-            told = tuple(NAMES.index(one) for one in others)
-            edits.append(Edit(made.text, attribute, classes, told))
+            indices = tuple(NAMES.index(one) for one in others)
+            edits.append(Edit(made.text, attribute, classes, indices))
             break
     return edits
 
@@ -168,7 +168,7 @@ def edited(
     return torch.cat(made), spent / len(made)
 
 
-class Sameness:
+class IdentityScore:
     """How alike two pictures' identities are, over that of two renders of one person."""
 
     def __init__(self, folder: Path) -> None:
@@ -188,7 +188,7 @@ class Sameness:
 
 @torch.no_grad()
 def measure_inversion(
-    pipe: TextToFace, judge: Judge, images: Tensor, refined: int, sameness: Sameness | None
+    pipe: TextToFace, judge: Judge, images: Tensor, refined: int, identity: IdentityScore | None
 ) -> dict[str, Any]:
     """The inversion encoder, and optimisation from it, on images [N, 3, H, W]."""
     if pipe.inverter is None:
@@ -197,7 +197,7 @@ def measure_inversion(
     began = time.perf_counter()
     latents = torch.cat([encode(image[None]) for image in images])
     seconds = (time.perf_counter() - began) / len(images)
-    out = {"encoder": _reconstruction(pipe, judge, images, latents, sameness) | {"s": seconds}}
+    out = {"encoder": _reconstruction(pipe, judge, images, latents, identity) | {"s": seconds}}
     few = images[:refined]
     if refined:
         began = time.perf_counter()
@@ -206,13 +206,13 @@ def measure_inversion(
             for image, latent in zip(few, latents, strict=False)
         ]
         seconds = (time.perf_counter() - began) / len(few)
-        out["optimised"] = _reconstruction(pipe, judge, few, torch.cat(found), sameness)
+        out["optimised"] = _reconstruction(pipe, judge, few, torch.cat(found), identity)
         out["optimised"]["s"] = seconds
     return out
 
 
 def _reconstruction(
-    pipe: TextToFace, judge: Judge, images: Tensor, latents: Tensor, sameness: Sameness | None
+    pipe: TextToFace, judge: Judge, images: Tensor, latents: Tensor, identity: IdentityScore | None
 ) -> dict[str, float]:
     made = decode(pipe, latents)
     before, after = (labels_of(judge, x) for x in (images, made))
@@ -223,7 +223,7 @@ def _reconstruction(
         "PSNR, dB": float((-10 * error.log10()).mean()),
         "feature distance": float(1 - (seen[0] * seen[1]).sum(dim=1).mean()),
     }
-    return out | ({"identity": sameness(images, made)} if sameness else {})
+    return out | ({"identity": identity(images, made)} if identity else {})
 
 
 def held_out_latents(pipe: TextToFace, count: int, seed: int = 99) -> Tensor:
@@ -252,7 +252,7 @@ def run(
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """All figures."""
-    sameness = Sameness(IDENTITY) if (IDENTITY / "config.json").is_file() else None
+    identity = IdentityScore(IDENTITY) if (IDENTITY / "config.json").is_file() else None
     out: dict[str, Any] = {"edits": {}}
     latents = held_out_latents(pipe, sizes.faces)
     with torch.no_grad():
@@ -269,12 +269,12 @@ def run(
         after, seconds = edited(pipe, latents[:count], edits[:count], method, **settings)
         figures = compare(before[:count], labels_of(judge, after), edits[:count])
         figures |= {"seconds": seconds, "faces": count}
-        if sameness:
-            figures["identity"] = sameness(images[:count], after, edits[:count])
+        if identity:
+            figures["identity"] = identity(images[:count], after, edits[:count])
         out["edits"][what] = figures
         say(
             f"{what:34} named {figures['named']:.1%}  kept {figures['kept']:.1%}  "
-            + (f"identity {figures['identity']:.2f}  " if sameness else "")
+            + (f"identity {figures['identity']:.2f}  " if identity else "")
             + f"{seconds * 1000:.0f} ms  ({count} faces)"
         )
     if sizes.optimised and methods:
@@ -285,11 +285,11 @@ def run(
             say(f"{name}: {ratio:.0f} times as fast as optimisation per prompt")
     renders = next(test.images(range(min(sizes.faces, len(test.pictures))), sizes.faces))
     for what, pictures in (("drawn faces", images), ("renders", renders)):
-        figures = measure_inversion(pipe, judge, pictures, sizes.refined, sameness)
+        figures = measure_inversion(pipe, judge, pictures, sizes.refined, identity)
         out[f"inversion, {what}"] = figures
         for name, values in figures.items():
-            told = ", ".join(f"{key} {value:.3g}" for key, value in values.items())
-            say(f"inversion of {what}, {name}: {told}")
+            summary = ", ".join(f"{key} {value:.3g}" for key, value in values.items())
+            say(f"inversion of {what}, {name}: {summary}")
     if pipe.inverter is not None:
         out["ms to invert and edit"] = 1000 * time_of_edit(pipe, renders[:1], edits[0].words)
         say(f"inversion + edit: {out['ms to invert and edit']:.0f} ms")

@@ -124,7 +124,7 @@ def make_server_files(work: Path) -> Path:
     return root
 
 
-class Machine:
+class CleanMachine:
     """Processes that see the server as the hub, and its files as the published ones."""
 
     def __init__(self, hub: hubs.Hub, work: Path, threads: int) -> None:
@@ -174,8 +174,8 @@ class Machine:
         seconds = time.perf_counter() - start
         if process.returncode:
             raise SystemExit(f"{what} failed with {process.returncode}")
-        told = f"{seconds:6.1f} s, {used:5.1f} s of the processor, peak {peak / 1e6:,.0f} MB"
-        print(f"{what:34} {told}, load {os.getloadavg()[0]:.1f}", flush=True)
+        summary = f"{seconds:6.1f} s, {used:5.1f} s of the processor, peak {peak / 1e6:,.0f} MB"
+        print(f"{what:34} {summary}, load {os.getloadavg()[0]:.1f}", flush=True)
         return out
 
 
@@ -185,7 +185,7 @@ def _digest(path: Path) -> str:
 
 
 @contextmanager
-def served(machine: Machine, port: int) -> Iterator[None]:
+def served(machine: CleanMachine, port: int) -> Iterator[None]:
     """The server of text2face, until the end of the block."""
     options = ("serve", "--model", NAME, "--port", port, "--device", "cpu")
     process = subprocess.Popen(machine.command(_CLI, *options), env=machine.environment)
@@ -216,14 +216,14 @@ def main() -> None:
     out = work / "out"
     shutil.rmtree(out, ignore_errors=True)
     with hubs.serve(make_server_files(work)) as hub:
-        machine = Machine(hub, work, options.threads)
+        machine = CleanMachine(hub, work, options.threads)
         machine.run("download, 1.4 GB", _CLI, "models", "download", NAME, "-q")
         words = ("generate", "a woman with long red hair", "--model", NAME, "--device", "cpu", "-q")
         for what in ("first face, cold start", "the same again"):
             machine.run(what, _CLI, *words, "--seed", 1, "-o", out, "--overwrite")
         faces: dict[str, Any] = json.loads(machine.run("six faces from Python", _FACES))
-        told = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in faces.items())
-        print(f"{'':34} {told}")
+        summary = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in faces.items())
+        print(f"{'':34} {summary}")
         face = out / "seed0001.png"
         machine.run("info", _CLI, "info", face)
         edited = ("edit", face, "a woman with a hat", "--method", "channels", "--model", NAME)

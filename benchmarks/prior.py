@@ -138,8 +138,8 @@ def main() -> None:
     for name, facts in (("dalle2-pytorch", theirs), ("text2face", mine)):
         for batch in BATCHES:
             wall, processor = facts["seconds"][str(batch)]
-            told = f"{wall:.3f} s, {processor:.3f} s of the processor"
-            print(f"{name:15} batch {batch:2}: {told}, peak {facts['peak_mb']:.0f} MB")
+            summary = f"{wall:.3f} s, {processor:.3f} s of the processor"
+            print(f"{name:15} batch {batch:2}: {summary}, peak {facts['peak_mb']:.0f} MB")
     print(f"text2face loads the file in {mine['loading']:.2f} s")
     for batch in BATCHES:
         a, b = (np.load(work / f"{side}-{batch}.npy") for side in ("ours", "theirs"))

@@ -3,7 +3,7 @@
     python -m benchmarks.synthesis            # 1024 pixels, batches of 1 and 4; minutes
     python -m benchmarks.synthesis --quick    # 64 pixels and few channels: does it run?
 
-The yardstick is StyleGAN2 as the paper has it (Karras et al. 2020, arXiv 1912.04958, section 2.2
+The reference is StyleGAN2 as the paper has it (Karras et al. 2020, arXiv 1912.04958, section 2.2
 and appendix B), in float32: each sample has its own modulated and demodulated weights, all samples
 go through one grouped convolution, and every filter is a plain convolution. It loads the same
 weights. The implementations take turns, so that what disturbs the machine disturbs all of them.
@@ -37,7 +37,7 @@ TARGET_PSNR: Final = 40.0
 TARGET_MEMORY: Final = 2.5
 
 
-class Yardstick(nn.Module):
+class TorchReference(nn.Module):
     """The synthesis network of the paper, skip architecture, with the weights of ours."""
 
     def __init__(self, model: StyleGAN2) -> None:
@@ -117,11 +117,11 @@ class Row:
     name: str
     seconds: Sequence[float]
     speed: float
-    """Median of the yardstick's time over the median of its own."""
+    """Median of the reference's time over the median of its own."""
     share: float
     """Its share of the speed of a large plain convolution in the same number type."""
     error: str
-    """Its difference to the yardstick, in float32, or to our own float32."""
+    """Its difference to the reference, in float32, or to our own float32."""
 
 
 def gigaflops(config: StyleGAN2Config) -> float:
@@ -187,11 +187,11 @@ def peak_memory() -> float:
 def race(
     model: StyleGAN2, batch: int, rounds: int, roofs: Mapping[torch.dtype, float]
 ) -> list[Row]:
-    """Let the yardstick and ours take turns with batches of one size."""
-    yardstick = Yardstick(model)
+    """Let the reference and ours take turns with batches of one size."""
+    reference = TorchReference(model)
     w = model.map(torch.randn(batch, model.z_dim))
     calls: dict[str, tuple[torch.dtype, Callable[[], Tensor]]] = {
-        "yardstick": (torch.float32, lambda: yardstick(w)),
+        "reference": (torch.float32, lambda: reference(w)),
         "float32": (torch.float32, lambda: synthesize(model, w, torch.float32)),
         "bfloat16": (torch.bfloat16, lambda: synthesize(model, w, torch.bfloat16)),
     }
@@ -199,8 +199,8 @@ def race(
     # As large as a photograph's range, which is about four of its standard deviations.
     peak = 4 * float(images["float32"].std())
     errors = {
-        "yardstick": "",
-        "float32": f"{relative_error(images['float32'], images['yardstick']):.1e} of the maximum",
+        "reference": "",
+        "float32": f"{relative_error(images['float32'], images['reference']):.1e} of the maximum",
         "bfloat16": f"{psnr(images['bfloat16'], images['float32'], peak):.1f} dB to float32",
     }
     times: dict[str, list[float]] = {name: [] for name in calls}
@@ -208,7 +208,7 @@ def race(
         for name, (_, call) in calls.items():
             times[name].append(timed(call)[0])
     work = batch * gigaflops(model.config)
-    first = median(times["yardstick"])
+    first = median(times["reference"])
     return [
         Row(
             batch,

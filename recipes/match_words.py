@@ -200,8 +200,8 @@ def _match_claims(
         optimiser.step()
         recent += (loss.item() - recent) / min(step + 1, 100)
         if step % 200 == 199:
-            told = f"loss {recent:.3f}  scale {matching.scale.item():.0f}"
-            click.echo(f"claims: step {step + 1}  {share:4.0%}  {told}", err=True)
+            summary = f"loss {recent:.3f}  scale {matching.scale.item():.0f}"
+            click.echo(f"claims: step {step + 1}  {share:4.0%}  {summary}", err=True)
 
 
 def _follow(

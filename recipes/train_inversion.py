@@ -24,8 +24,8 @@ from text2face.generators.base import Generator
 from text2face.inversion.encoder import InversionEncoder
 from text2face.inversion.training import (
     InversionData,
+    InversionStep,
     InversionTraining,
-    Report,
     draw_data,
     train_inversion,
 )
@@ -54,7 +54,7 @@ def train_with_progress(
     """Train under a progress bar."""
     with tqdm(total=100, desc="train", bar_format="{l_bar}{bar}| {elapsed} {postfix}") as bar:
 
-        def report(progress: Report) -> None:
+        def report(progress: InversionStep) -> None:
             bar.n = round(100 * progress.share)
             if progress.step % 20 == 0 or progress.share == 1:
                 bar.set_postfix_str(

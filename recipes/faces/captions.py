@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from recipes.faces import phrases as ph
 from recipes.faces.attributes import DETAILS, LABELS
 from recipes.faces.meanings import VALUES, Claims, all_but, both, read_color, shades
-from recipes.faces.sentences import Dice, Part, Record, Writer
+from recipes.faces.sentences import NamedChoices, Part, Record, Writer
 
 # How readily people mention an attribute, and how much less readily its absence.
 _WEIGHTS: Final[Mapping[str, float]] = {
@@ -245,7 +245,7 @@ def _choose(record: Record, rng: np.random.Generator) -> tuple[str, ...]:
 
 
 def _compose(record: Record, named: tuple[str, ...], numbers: NDArray[np.float64]) -> Caption:
-    dice = Dice(numbers)
+    choice = NamedChoices(numbers)
     seen = {key: value for key in named if (value := record.get(key)) is not None}
     labels = {key: value for key, value in seen.items() if key in LABELS}
     details = {key: value for key, value in seen.items() if key in DETAILS}
@@ -257,15 +257,15 @@ def _compose(record: Record, named: tuple[str, ...], numbers: NDArray[np.float64
         claims["ethnicity"] = frozenset({seen["ethnicity"]})
     if "gender" in seen and "age" not in seen and record["age"] != "child":
         details["adult"] = "yes"
-    parts = _parts(record, seen, details, dice)
-    parts += [_denial(name, dice) for name in named if name.startswith("not ")]
-    parts.sort(key=lambda part: dice.roll("order of " + part.name))
-    writer = Writer(record, seen, dice)
+    parts = _parts(record, seen, details, choice)
+    parts += [_denial(name, choice) for name in named if name.startswith("not ")]
+    parts.sort(key=lambda part: choice.roll("order of " + part.name))
+    writer = Writer(record, seen, choice)
     text = writer.write(parts)
     return Caption(text, labels, details, both(claims, writer.claims), named, numbers)
 
 
-def _denial(name: str, dice: Dice) -> Part:
+def _denial(name: str, choice: NamedChoices) -> Part:
     """What says that a face has not got something."""
     if negation := ph.NEGATIONS.get(name.removeprefix("not ")):
         return Part(name, negation.forms, claims=all_but(negation.key, *negation.denied))
@@ -295,19 +295,19 @@ def facts(record: Record) -> dict[str, str | None]:
 
 
 def _parts(
-    record: Record, seen: Mapping[str, str], details: dict[str, str], dice: Dice
+    record: Record, seen: Mapping[str, str], details: dict[str, str], choice: NamedChoices
 ) -> list[Part]:
     """Everything to say but who it is, in random order; adds the details that it chooses itself."""
-    parts = _hair(seen, dice) + _facial_hair(record, seen, details, dice)
+    parts = _hair(seen, choice) + _facial_hair(record, seen, details, choice)
     if glasses := seen.get("glasses"):
         shape, color = seen.get("frame_shape"), seen.get("frame_color")
-        frame = [dice.pick("frame shape", ph.FRAME_SHAPE[shape])] if shape else []
+        frame = [choice.pick("frame shape", ph.FRAME_SHAPE[shape])] if shape else []
         framed: Claims = read_color("frame_shape", frame[0]) if frame else {}
         if color:
-            tint = dice.pick("frame hue", ph.HUES[color])
+            tint = choice.pick("frame hue", ph.HUES[color])
             framed = both(framed, read_color("frame_color", tint))
-            frame.append(dice.pick("frame color", ph.FRAME_COLOR).format(color=tint))
-        if (glasses, shape) == ("sunglasses", "aviator") and dice.roll("aviators") < 0.5:
+            frame.append(choice.pick("frame color", ph.FRAME_COLOR).format(color=tint))
+        if (glasses, shape) == ("sunglasses", "aviator") and choice.roll("aviators") < 0.5:
             aviators = {"glasses": frozenset({glasses}), "frame_shape": frozenset({"aviator"})}
             parts.append(
                 Part("glasses", {"wears": ph.AVIATORS, "has": ph.AVIATORS}, claims=aviators)
@@ -318,13 +318,13 @@ def _parts(
             parts.append(Part("glasses", ph.GLASSES[glasses], words, slot, framed))
     if hat := seen.get("hat"):
         color = seen.get("hat_color")
-        hue = dice.pick("hat hue", ph.HUES[color]) if color else ""
+        hue = choice.pick("hat hue", ph.HUES[color]) if color else ""
         claims = read_color("hat_color", hue) if color else {}
         words = {"h": f"{hue} " if hue else ""}
         parts.append(Part("hat", ph.HAT[hat], words, "{h}" if color else None, claims))
     if smile := seen.get("smile"):
         expression = record["expression"] or ""
-        if expression in ph.SMILE_EXPRESSION and dice.roll("exactly") < 0.55:
+        if expression in ph.SMILE_EXPRESSION and choice.roll("exactly") < 0.55:
             parts.append(Part("smile", ph.SMILE_EXPRESSION[expression]))
             if expression not in ("smile", "neutral"):
                 details["expression"] = expression
@@ -353,20 +353,20 @@ def _parts(
             absent = ph.NO_LIPSTICK if key == "lipstick" else ph.NO_EYESHADOW
             parts.append(Part(key, absent, claims={key: frozenset({"none"})}))
             continue
-        hue = dice.pick(key + " hue", hues[seen[key]])
+        hue = choice.pick(key + " hue", hues[seen[key]])
         parts.append(Part(key, forms, {"color": hue}, claims=read_color(key, hue)))
-    return sorted(parts, key=lambda part: dice.roll("order of " + part.name))
+    return sorted(parts, key=lambda part: choice.roll("order of " + part.name))
 
 
-def _hair(seen: Mapping[str, str], dice: Dice) -> list[Part]:
+def _hair(seen: Mapping[str, str], choice: NamedChoices) -> list[Part]:
     color, style = seen.get("hair_color"), seen.get("hair_style")
     if not color and not style:
         return []
     hues = ph.HAIR_SHADE.get(seen.get("hair_shade", "")) or ph.HAIR_COLOR.get(color or "", ())
-    hue = dice.pick("hair hue", hues) if color else ""
+    hue = choice.pick("hair hue", hues) if color else ""
     claims = read_color("hair_color", hue) if color else {}
     color_forms: ph.Forms = ph.HAIR_COLOR_ONLY
-    special = not style and "hair_shade" not in seen and dice.roll("hair word") < 0.3
+    special = not style and "hair_shade" not in seen and choice.roll("hair word") < 0.3
     if color and special and color in ph.HAIR_COLOR_SPECIAL:
         color_forms = ph.HAIR_COLOR_SPECIAL[color]
         claims = {"hair_shade": shades(color)}
@@ -374,14 +374,14 @@ def _hair(seen: Mapping[str, str], dice: Dice) -> list[Part]:
     if not style:
         return [color_part]
     forms = {**ph.HAIR_STYLE[style], **ph.HAIR_CUT.get(seen.get("hair_cut", ""), {})}
-    if color and "adj" in forms and dice.roll("hair apart") < 0.2:
+    if color and "adj" in forms and choice.roll("hair apart") < 0.2:
         return [color_part, Part("hair_style", {"adj": forms["adj"]})]
     words = {"c": f"{hue} " if hue else ""}
     return [Part("hair_style", forms, words, "{c}" if color else None, claims)]
 
 
 def _facial_hair(
-    record: Record, seen: Mapping[str, str], details: dict[str, str], dice: Dice
+    record: Record, seen: Mapping[str, str], details: dict[str, str], choice: NamedChoices
 ) -> list[Part]:
     kind = seen.get("facial_hair")
     if not kind:
@@ -389,9 +389,9 @@ def _facial_hair(
     forms = {**ph.FACIAL_HAIR[kind], **ph.BEARD_LENGTH.get(seen.get("beard_length", ""), {})}
     # A beard is as the hair, unless that is dyed; naming its colour says nothing about the hair.
     color = record["hair_color"]
-    if kind == "none" or color is None or color not in _NATURAL or dice.roll("beard color") > 0.2:
+    if kind == "none" or color is None or color not in _NATURAL or choice.roll("beard color") > 0.2:
         return [Part("facial_hair", forms, {"b": ""})]
     details["beard_color"] = color
-    words = {"b": dice.pick("beard hue", ph.HAIR_COLOR[color][:6]) + " "}
+    words = {"b": choice.pick("beard hue", ph.HAIR_COLOR[color][:6]) + " "}
     claims = {"beard_color": frozenset({color})}
     return [Part("facial_hair", forms, words, "{b}", claims)]

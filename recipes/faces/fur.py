@@ -40,7 +40,7 @@ class Patch:
         return cls(vertices, local.reshape(-1, 3).astype(np.int32), density[vertices])
 
 
-class Furrier:
+class FurRenderer:
     """Knows where on the skin hair and beards grow, and grows them."""
 
     def __init__(self, assets: Assets) -> None:

@@ -14,7 +14,7 @@ from recipes.faces.arrays import Floats, Ints, Texels
 from recipes.faces.assets import Assets
 from recipes.faces.blending import blend
 from recipes.faces.camera import POSITION, Crop, Pose
-from recipes.faces.fur import Furrier
+from recipes.faces.fur import FurRenderer
 from recipes.faces.identity import Identity
 from recipes.faces.lighting import SHADOW_SIZE, Shadow
 from recipes.faces.raster import FAR, kernel
@@ -37,7 +37,7 @@ class Renderer:
 
     def __init__(self, cache: Path | None = None) -> None:
         self._assets = Assets.load(cache)
-        self._furrier = Furrier(self._assets)
+        self._fur = FurRenderer(self._assets)
         self._textures = Textures(self._assets.textures, self._assets.masks, self._assets.noise)
 
     def render(self, face: Identity, size: int = 128) -> NDArray[np.uint8]:
@@ -60,7 +60,7 @@ class Renderer:
         if size < 16:
             raise ValueError(f"size is {size}, expected at least 16 pixels")
         side = size * SUPERSAMPLING
-        parts = scene.build(face, self._assets, self._furrier)
+        parts = scene.build(face, self._assets, self._fur)
         pose = Pose.of(face)
         solids, sheets = parts.solids.posed(pose), parts.sheets.posed(pose)
         landmarks = np.concatenate([parts.eyes, parts.mouth])

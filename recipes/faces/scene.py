@@ -11,7 +11,7 @@ from recipes.faces.arrays import Floats
 from recipes.faces.assets import Assets
 from recipes.faces.batch import Batch
 from recipes.faces.fitting import Head
-from recipes.faces.fur import STYLES, Furrier
+from recipes.faces.fur import STYLES, FurRenderer
 from recipes.faces.hairdo import put_on_hair
 from recipes.faces.hats import FEDORAS, HatLine, put_on_fedora, put_on_headband, put_on_knitwear
 from recipes.faces.identity import Identity
@@ -43,7 +43,7 @@ def hair_style(face: Identity) -> str:
     return "curly shell" if curly else face.hair
 
 
-def build(face: Identity, assets: Assets, furrier: Furrier) -> Scene:
+def build(face: Identity, assets: Assets, fur: FurRenderer) -> Scene:
     """Morphs the head of a face and dresses it."""
     head = Head.of(face, assets)
     solids, sheets = Batch(), Batch()
@@ -58,9 +58,9 @@ def build(face: Identity, assets: Assets, furrier: Furrier) -> Scene:
 
     cut = put_on_hair(face, cards, head, line, sheets, solids) if cards else None
     _add_trimmings(face, head, sheets)
-    furrier.grow_beard(face, head, sheets)
+    fur.grow_beard(face, head, sheets)
     if style in STYLES:
-        furrier.grow_hair(face, style, head, line, sheets)
+        fur.grow_hair(face, style, head, line, sheets)
     for vertices, faces in lenses:
         sheets.add(vertices, faces, blending.LENS)
     return Scene(

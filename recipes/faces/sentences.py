@@ -26,7 +26,7 @@ _SINGULAR: Final = {"is": "is", "has": "has", "does": "does", "s": "s"}
 _PLURAL: Final = {"is": "are", "has": "have", "does": "do", "s": ""}
 
 
-class Dice:
+class NamedChoices:
     """Choices by name: the same name and number, the same choice."""
 
     def __init__(self, numbers: NDArray[np.float64]) -> None:
@@ -70,8 +70,8 @@ def _holding(options: tuple[str, ...], slot: str | None) -> tuple[str, ...]:
 class Writer:
     """Puts parts into sentences about one person."""
 
-    def __init__(self, record: Record, seen: Mapping[str, str], dice: Dice) -> None:
-        self.record, self.seen, self.dice = record, seen, dice
+    def __init__(self, record: Record, seen: Mapping[str, str], choice: NamedChoices) -> None:
+        self.record, self.seen, self.choice = record, seen, choice
         self.claims: Claims = {}
         """What the text says."""
         verbs = _SINGULAR if "gender" in seen else _PLURAL
@@ -80,22 +80,22 @@ class Writer:
         self.words = {**pronouns, **capitals, **verbs}
         if age := seen.get("age"):
             low, high = ph.AGE_NUMBERS[age]
-            self.words["n"] = str(low + int(dice.roll("years") * (high - low + 1)))
-            self.words["age"] = dice.pick("years in words", ph.AGE_WORDS[age])
+            self.words["n"] = str(low + int(choice.roll("years") * (high - low + 1)))
+            self.words["age"] = choice.pick("years in words", ph.AGE_WORDS[age])
 
     def write(self, parts: list[Part]) -> str:
-        style = self.dice.roll("style")
+        style = self.choice.roll("style")
         if style < 0.3 and (parts or "gender" in self.seen or "age" in self.seen):
             text = self._telegram(parts)
         elif style < 0.55 and len(parts) > 1:
-            first = int(self.dice.roll("first sentence") * len(parts))
+            first = int(self.choice.roll("first sentence") * len(parts))
             text = self._opened(self._phrase(parts[:first])) + ". " + self._sentences(parts[first:])
         else:
             text = self._opened(self._phrase(parts))
         return self._finish(text)
 
     def _say(self, part: Part, role: str) -> str:
-        phrase = self.dice.pick(f"{part.name} {role}", part.options(role))
+        phrase = self.choice.pick(f"{part.name} {role}", part.options(role))
         self._claim(both(part.claims, read_phrase(part.name, phrase)))
         return phrase.format(**self.words, **part.words)
 
@@ -106,12 +106,12 @@ class Writer:
         """One of the wanted roles, or else any that the part can play."""
         able = [role for role in roles if part.options(role)]
         able = able or [role for role in part.forms if part.options(role)]
-        return self.dice.pick(f"{part.name} role {purpose}", able)
+        return self.choice.pick(f"{part.name} role {purpose}", able)
 
     def _subject(self) -> tuple[list[str], str, list[str]]:
         """Adjectives, noun, and what follows the noun, for gender, age and ethnicity."""
-        gender, age, dice = self.seen.get("gender"), self.seen.get("age"), self.dice
-        way = dice.roll("way of age")
+        gender, age, choice = self.seen.get("gender"), self.seen.get("age"), self.choice
+        way = choice.roll("way of age")
         adjectives: list[str] = []
         posts: list[str] = []
         aged = ""
@@ -128,24 +128,24 @@ class Writer:
             else:
                 nouns = ph.GENDER[gender] if gender else ph.NOBODY
             if age and way < 0.85:
-                aged = dice.pick("age adjective", ph.AGE_ADJECTIVES[age])
+                aged = choice.pick("age adjective", ph.AGE_ADJECTIVES[age])
                 adjectives.append(aged)
             elif age:
-                aged = dice.pick("age post", ph.AGE_POSTS[age])
+                aged = choice.pick("age post", ph.AGE_POSTS[age])
                 posts.append(aged)
             if gender and self.record["age"] != "child":
                 self._claim({"age": frozenset({"young", "middle-aged", "old"})})
-        noun = dice.pick("noun", nouns)
+        noun = choice.pick("noun", nouns)
         if age:
             self._claim({"age": read_age(age, aged or noun)})
         if ethnicity := self.seen.get("ethnicity"):
-            adjectives.append(dice.pick("ethnicity", ph.ETHNICITY[ethnicity]))
+            adjectives.append(choice.pick("ethnicity", ph.ETHNICITY[ethnicity]))
         adjectives, posts = ([w.format(**self.words) for w in some] for some in (adjectives, posts))
         return adjectives, noun.format(**self.words), posts
 
     def _phrase(self, parts: Sequence[Part]) -> str:
         """One noun phrase: "a smiling old man with a beard in front of a blue wall"."""
-        dice = self.dice
+        choice = self.choice
         adjectives, noun, posts = self._subject()
         said: dict[str, list[str]] = {"adj": [], "has": [], "wears": [], "be": []}
         hair = next((part for part in parts if part.name == "hair_color"), None)
@@ -158,10 +158,10 @@ class Writer:
             and "age" not in self.seen
             and "hair_shade" not in self.seen
             and self.record["age"] != "child"
-            and dice.roll("hair noun") < 0.35
+            and choice.roll("hair noun") < 0.35
         ):
             parts = [part for part in parts if part is not hair]
-            noun = dice.pick("hair noun", nouns)
+            noun = choice.pick("hair noun", nouns)
             self._claim(read_color("hair_color", self.seen["hair_color"]))
         for part in parts:
             roles = ["has", "wears", "be", "post"]
@@ -172,42 +172,42 @@ class Writer:
             role = self._role(part, roles, "in a phrase")
             phrase = self._say(part, role)
             said[role].append(phrase) if role in said else posts.append(phrase)
-        comma = ", " if dice.roll("commas") < 0.3 else " "
+        comma = ", " if choice.roll("commas") < 0.3 else " "
         head = " ".join(
             [comma.join([*said["adj"], *adjectives[:1]]), *adjectives[1:], noun]
         ).strip()
         if (
             noun in ("person", "human", "individual")
             and head == noun
-            and dice.roll("someone") < 0.4
+            and choice.roll("someone") < 0.4
         ):
-            head = dice.pick("someone who", ("someone", "somebody", "someone", "anyone"))
+            head = choice.pick("someone who", ("someone", "somebody", "someone", "anyone"))
         else:
             head = "a " + head
         return " ".join([head, *self._behind(said, posts, noun)])
 
     def _behind(self, said: Mapping[str, list[str]], posts: list[str], noun: str) -> list[str]:
         """What follows the noun, in random order."""
-        dice = self.dice
+        choice = self.choice
         without = [post for post in posts if post.startswith("without ")]
-        if len(without) > 1 and dice.roll("without or") < 0.7:
+        if len(without) > 1 and choice.roll("without or") < 0.7:
             posts = [post for post in posts if post not in without]
             posts.append(
                 " or ".join([without[0], *(w.removeprefix("without ") for w in without[1:])])
             )
         chunks = list(posts)
         if has := said["has"]:
-            who = "who {has} " if dice.roll("who has") < 0.15 and noun != "face" else "with "
+            who = "who {has} " if choice.roll("who has") < 0.15 and noun != "face" else "with "
             chunks.append(who.format(has="has") + self._join(has, "has"))
         if wears := said["wears"]:
             verbs = ["wearing", "wearing", "with", "who wears"]
             if not any(w.startswith(("no ", "nothing")) for w in wears):
                 verbs.append("in")
-            chunks.append(dice.pick("wearing", verbs) + " " + self._join(wears, "wears"))
+            chunks.append(choice.pick("wearing", verbs) + " " + self._join(wears, "wears"))
         if be := said["be"]:
-            lead = "who is " if dice.roll("who is") < 0.4 and noun != "face" else ", "
+            lead = "who is " if choice.roll("who is") < 0.4 and noun != "face" else ", "
             chunks.append(lead + self._join(be, "be") + ("," if lead == ", " else ""))
-        if be or dice.roll("chunk order") < 0.6:
+        if be or choice.roll("chunk order") < 0.6:
             chunks.reverse()
         return chunks
 
@@ -231,13 +231,13 @@ class Writer:
         ):
             if said[role]:
                 sentences.append(verb.format(**self.words) + self._join(said[role], role))
-        if self.dice.roll("sentence order") < 0.5:
+        if self.choice.roll("sentence order") < 0.5:
             sentences.reverse()
-        glue = ", " if self.dice.roll("run on") < 0.15 else ". "
+        glue = ", " if self.choice.roll("run on") < 0.15 else ". "
         return glue.join(sentences)
 
     def _telegram(self, parts: Sequence[Part]) -> str:
-        dice = self.dice
+        choice = self.choice
         fragments = []
         for part in parts:
             roles = (
@@ -247,45 +247,47 @@ class Writer:
             )
             role = self._role(part, roles, "in a telegram")
             phrase = self._say(part, role)
-            if dice.roll(part.name + " article") < 0.75:
+            if choice.roll(part.name + " article") < 0.75:
                 phrase = phrase.removeprefix("a ")
             fragments.append(phrase)
         if "gender" in self.seen or "age" in self.seen or "ethnicity" in self.seen or not fragments:
             adjectives, noun, posts = self._subject()
             subject = " ".join([*adjectives, noun, *posts])
             place = (
-                0 if dice.roll("subject first") < 0.75 else int(dice.roll("place") * len(fragments))
+                0
+                if choice.roll("subject first") < 0.75
+                else int(choice.roll("place") * len(fragments))
             )
             fragments.insert(place, subject)
-        glue = dice.pick("glue", (", ", ", ", ", ", ", ", ", ", " ", "; ", " + ", " and "))
-        return dice.pick("fragment opener", ph.FRAGMENT_OPENERS) + glue.join(fragments)
+        glue = choice.pick("glue", (", ", ", ", ", ", ", ", ", ", " ", "; ", " + ", " and "))
+        return choice.pick("fragment opener", ph.FRAGMENT_OPENERS) + glue.join(fragments)
 
     def _opened(self, phrase: str) -> str:
-        if self.dice.roll("opened") < 0.5:
+        if self.choice.roll("opened") < 0.5:
             return phrase
-        return self.dice.pick("opener", ph.OPENERS).format(phrase)
+        return self.choice.pick("opener", ph.OPENERS).format(phrase)
 
     def _join(self, items: Sequence[str], name: str) -> str:
         if len(items) < 2:
             return items[0]
-        if self.dice.roll("list of " + name) < 0.15:
+        if self.choice.roll("list of " + name) < 0.15:
             return ", ".join(items)
         return ", ".join(items[:-1]) + " and " + items[-1]
 
     def _finish(self, text: str) -> str:
-        dice = self.dice
-        if dice.roll("tail") < 0.08:
-            text += dice.pick("which tail", ph.TAILS)
+        choice = self.choice
+        if choice.roll("tail") < 0.08:
+            text += choice.pick("which tail", ph.TAILS)
         text = re.sub(r"\s+([,.;])", r"\1", text)
         text = re.sub(r",(?:\s*,)+", ",", text)
         text = re.sub(r"[,;]\s*\.", ".", text)
         text = re.sub(r"\b([Aa])n? (\w+)", _article, text).strip(" ,;")
-        case = dice.roll("case")
+        case = choice.roll("case")
         if case < 0.4:
             text = text.lower()
         elif case < 0.9:
             text = text[0].upper() + text[1:]
-        return text + "." if dice.roll("full stop") < 0.35 else text
+        return text + "." if choice.roll("full stop") < 0.35 else text
 
 
 def _article(match: re.Match[str]) -> str:

@@ -112,7 +112,7 @@ def grown(generator: StyleGAN2, channels: int = CHANNELS) -> StyleGAN2:
 class Grower(Trainer):
     """A generator that is trained on renders of twice its former size."""
 
-    told_every = 50
+    log_every = 50
     seen_from = 128
 
     def __init__(

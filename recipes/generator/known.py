@@ -40,8 +40,8 @@ TRAINED: Final = "trained.safetensors"
 SEED: Final = 5
 PAIRS, EPOCHS, BATCH, RATE = 60_000, 9, 256, 1e-3
 WIDTH, DEPTH = 512, 2
-# How far apart the values of details shall lie at least, which the latents hardly tell apart.
-APART: Final = {
+# The least distance between the values of details whose latents are nearly the same.
+MIN_SEPARATION: Final = {
     "earrings": 4.0, "freckles": 4.0, "gold_earrings": 2.0, "eye_color": 3.0, "frame_shape": 2.0,
     "expression": 2.0, "lipstick": 1.5,
 }  # fmt: skip
@@ -51,7 +51,7 @@ class Known(Scaled):
     """Renderer parameters [N, P] → latents [N, w_dim]: linear, and what a small network adds."""
 
     apart: Tensor
-    """[P, w_dim]: what sets apart the details of `APART`."""
+    """[P, w_dim]: what sets apart the details of `MIN_SEPARATION`."""
 
     def __init__(self, count: int, w_dim: int) -> None:
         super().__init__(count)
@@ -87,11 +87,13 @@ class Known(Scaled):
         return self.linear(x) + self.net(x) + values @ self.apart  # type: ignore[no-any-return]
 
     def set_apart(self, seed: int = SEED) -> None:
-        """Give each value of the details in `APART` a direction of its own, once and for all."""
+        """Give each value of the details in `MIN_SEPARATION` its own fixed direction."""
         random = torch.Generator().manual_seed(seed)
         directions = torch.randn(self.apart.shape, generator=random)
         directions /= directions.norm(dim=1, keepdim=True)
-        lengths = [APART.get(name, 0.0) if value != "none" else 0.0 for name, value in names()]
+        lengths = [
+            MIN_SEPARATION.get(name, 0.0) if value != "none" else 0.0 for name, value in names()
+        ]
         self.apart.copy_(directions * torch.tensor(lengths)[:, None])
 
 

@@ -72,7 +72,7 @@ def load(run: Path) -> tuple[StyleGAN2, Parameters]:
     return generator, embedding.requires_grad_(False)
 
 
-class Wires:
+class LayerBuilder:
     """The rows of a layer under construction: what each unit reads, and its bias."""
 
     def __init__(self) -> None:
@@ -127,17 +127,17 @@ def build(mapping: Mapping, z: Tensor, latents: Tensor) -> None:
     early, late = steps[: len(steps) // 2], steps[len(steps) // 2 :]
     numbers = [slot for slot in range(max(cuts) + 1) if slot not in cuts]
 
-    first = Wires()
+    first = LayerBuilder()
     pairs = [first.step(slot, cut) for slot, cut in early]
     raised = {slot: first.carry(slot, RAISE) for slot, _ in late}
     numbered = [first.carry(slot, RAISE) for slot in numbers]
 
-    second = Wires()
+    second = LayerBuilder()
     merged = [second.merge(pair) for pair in pairs]
     pairs = [second.step(raised[slot], cut + RAISE) for slot, cut in late]
     numbered = [second.carry(unit) for unit in numbered]
 
-    third = Wires()
+    third = LayerBuilder()
     binary = [third.carry(unit) for unit in merged] + [third.merge(pair) for pair in pairs]
     numbered = [third.carry(unit) for unit in numbered]
     layers = [layer for layer in mapping.layers if isinstance(layer, Dense)]
@@ -153,15 +153,15 @@ def build(mapping: Mapping, z: Tensor, latents: Tensor) -> None:
         outputs = layer(outputs)
     for index in range(3, len(layers) - 1):
         layer = layers[index]
-        wires = Wires()
-        kept = [wires.carry(unit) for unit in binary]
-        numbered = [wires.carry(unit) for unit in numbered]
-        free = (layer.weight.shape[0] - len(wires.rows)) // (len(layers) - 1 - index)
+        builder = LayerBuilder()
+        kept = [builder.carry(unit) for unit in binary]
+        numbered = [builder.carry(unit) for unit in numbered]
+        free = (layer.weight.shape[0] - len(builder.rows)) // (len(layers) - 1 - index)
         known = outputs[:, binary + numbered]
         found = best_products(outputs[:, binary], residual(known, latents), free)
-        products = [wires.both(binary[i], binary[j]) for i, j in found]
+        products = [builder.both(binary[i], binary[j]) for i, j in found]
         binary = kept + products
-        wires.lay(layer)
+        builder.lay(layer)
         outputs = layer(outputs)
     solve(layers[-1], outputs, latents)
 

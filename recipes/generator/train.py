@@ -144,7 +144,7 @@ class Drawn(NamedTuple):
 class Trainer:
     """The networks, their averages and their optimiser."""
 
-    told_every = 200  # steps
+    log_every = 200  # steps
     seen_from = 32  # pixels: there is nothing to see before
 
     def __init__(
@@ -313,20 +313,20 @@ def run(trainer: Trainer) -> None:
     trainer.out.mkdir(parents=True, exist_ok=True)
     trainer.resume()
     saved = shown = time.monotonic()
-    seen, told = trainer.step, defaultdict[str, list[float]](list)
+    seen, losses = trainer.step, defaultdict[str, list[float]](list)
     while not stopped and (now := trainer.stage()):
         for name, value in trainer.train_step(now).items():
-            told[name].append(value)
-        if trainer.step % trainer.told_every == 0:
+            losses[name].append(value)
+        if trainer.step % trainer.log_every == 0:
             seconds, count = time.monotonic() - shown, trainer.step - seen
-            line = {k: round(sum(v) / len(v), 4) for k, v in told.items()}
+            line = {k: round(sum(v) / len(v), 4) for k, v in losses.items()}
             line |= {
                 "images": trainer.step * trainer.faces.batch,
                 "images_per_second": round(count * trainer.faces.batch / seconds, 1),
             }
             print(json.dumps(line), flush=True)
             shown, seen = time.monotonic(), trainer.step
-            told.clear()
+            losses.clear()
         if time.monotonic() - saved > 180:
             trainer.save()
             trainer.sheet()

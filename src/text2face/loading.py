@@ -15,7 +15,7 @@ from text2face import registry
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.storage.folders import CONFIG_NAME, read_config, read_json
-from text2face.storage.hub import fetch, is_hub_id, snapshot
+from text2face.storage.hub import fetch_file, is_hub_id, snapshot
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
 
@@ -65,10 +65,10 @@ def find_file(source: str | Path | None) -> Path | None:
             f"bad file name in a hub repository: got {quoted(name)} in {hub_id}, expected a plain "
             f"name such as network.pkl that ends in {', '.join(_SUFFIXES)}"
         )
-    path = fetch(hub_id, name)
+    path = fetch_file(hub_id, name)
     if path.suffix == ".ckpt":  # a prior of clip2latent; others have no YAML file
         with suppress(CheckpointError):
-            fetch(hub_id, str(PurePosixPath(name).with_suffix(".yaml")))
+            fetch_file(hub_id, str(PurePosixPath(name).with_suffix(".yaml")))
     return path
 
 

@@ -14,7 +14,7 @@ from text2face.generators.stylegan2 import StyleGAN2Config
 def test_the_yardstick_is_the_same_network() -> None:
     model = synthesis.random_generator(32, channel_max=16)
     w = torch.randn(2, model.num_ws, model.w_dim)
-    expected = synthesis.Yardstick(model)(w)
+    expected = synthesis.TorchReference(model)(w)
     assert synthesis.relative_error(model.synthesize(w), expected) < 1e-4
 
 
@@ -35,7 +35,7 @@ def test_all_figures_are_measured_and_shown() -> None:
     assert float(faces[1]) > synthesis.TARGET_PSNR
     rows = [line for line in run.output.splitlines() if re.match(r"\| \d", line)]
     assert [line.split(" | ")[:2] for line in rows] == [
-        [f"| {batch}", name] for batch in (1, 4) for name in ("yardstick", "float32", "bfloat16")
+        [f"| {batch}", name] for batch in (1, 4) for name in ("reference", "float32", "bfloat16")
     ]
     assert all(
         float(error) < 1e-4 for error in re.findall(r"([\d.e-]+) of the maximum", run.output)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from text2face.checkpoints.settings import Options, read_yaml
+from text2face.checkpoints.settings import YamlSettings, read_yaml
 from text2face.encoders.base import TextImageEncoder, typical_norm
 from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.foreign.weights import Weights, build
@@ -175,7 +175,7 @@ def _sizes(weights: Weights) -> dict[str, int]:
     }
 
 
-def _check(options: Options, sizes: Mapping[str, int]) -> None:
+def _check(options: YamlSettings, sizes: Mapping[str, int]) -> None:
     """See that a configuration is that of the network, and asks for nothing that is not known.
 
     Raises:
@@ -200,7 +200,7 @@ def _check(options: Options, sizes: Mapping[str, int]) -> None:
 
 
 def _convert(
-    weights: Weights, options: Options, sizes: dict[str, int]
+    weights: Weights, options: YamlSettings, sizes: dict[str, int]
 ) -> tuple[Clip2LatentConfig, dict[str, Tensor]]:
     """Our configuration and tensors."""
     tensors = {ours: weights.take(theirs) for ours, theirs in _SCHEDULE.items()}

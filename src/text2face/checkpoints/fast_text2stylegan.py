@@ -14,7 +14,7 @@ from text2face.checkpoints.rosinality import load_rosinality
 from text2face.encoders.base import TextImageEncoder, typical_norm
 from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.foreign.files import read_checkpoint
-from text2face.foreign.pickles import Record
+from text2face.foreign.pickles import PickledObject
 from text2face.foreign.weights import Weights, build
 from text2face.generators.base import Generator
 from text2face.loading import load_encoder
@@ -104,7 +104,7 @@ def load_pipeline(
 
 def _options(opts: object) -> Mapping[str, Any]:
     """The training options, an argparse.Namespace or a dict of them."""
-    if isinstance(opts, Record):
+    if isinstance(opts, PickledObject):
         return opts.fields
     return opts if isinstance(opts, dict) else {}
 

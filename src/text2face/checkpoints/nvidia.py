@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from text2face.errors import CheckpointError, quoted
-from text2face.foreign.pickles import Record
+from text2face.foreign.pickles import PickledObject
 from text2face.foreign.weights import (
     ARCHITECTURES,
     Weights,
@@ -46,10 +46,10 @@ _STYLEGAN3_INTEGERS: Final = (
 _STYLEGAN3_NUMBERS: Final = ("first_cutoff", "first_stopband", "last_stopband_rel", "output_scale")
 
 
-def find_nvidia(tree: object) -> Record | None:
+def find_nvidia(tree: object) -> PickledObject | None:
     """The generator in a file: the averaged one, `G_ema`, or the file itself."""
     found = tree.get("G_ema") if isinstance(tree, dict) else tree
-    return found if isinstance(found, Record) and "_modules" in found.fields else None
+    return found if isinstance(found, PickledObject) and "_modules" in found.fields else None
 
 
 @register("converter", "nvidia")
@@ -106,18 +106,18 @@ def load_state(state: Mapping[str, Any], source: str, size: int) -> StyleGAN2:
         "img_resolution": last,
         "img_channels": weights.shape(f"synthesis.b{last}.torgb.weight", 4)[0],
     }
-    modules = {"": Record("Generator", state=fields)}
-    modules |= {f"mapping.fc{i}.": Record("Layer", state=layer) for i in range(layers)}
+    modules = {"": PickledObject("Generator", state=fields)}
+    modules |= {f"mapping.fc{i}.": PickledObject("Layer", state=layer) for i in range(layers)}
     side = 4
     while side <= last:
         block = {"architecture": architecture}
-        modules[f"synthesis.b{side}."] = Record("Block", state=block)
-        modules[f"synthesis.b{side}.conv1."] = Record("Layer", state=layer)
+        modules[f"synthesis.b{side}."] = PickledObject("Block", state=block)
+        modules[f"synthesis.b{side}.conv1."] = PickledObject("Layer", state=layer)
         side *= 2
     return _stylegan2(modules, weights)
 
 
-def load_nvidia(generator: Record, source: str, size: int) -> MappedGenerator:
+def load_nvidia(generator: PickledObject, source: str, size: int) -> MappedGenerator:
     """Make the generator of a file in this layout.
 
     Args:
@@ -152,7 +152,7 @@ def load_nvidia(generator: Record, source: str, size: int) -> MappedGenerator:
     )
 
 
-def _walk(root: Record, source: str) -> Iterator[tuple[str, Record]]:
+def _walk(root: PickledObject, source: str) -> Iterator[tuple[str, PickledObject]]:
     """All modules with their paths, such as "synthesis.b4.conv1."."""
     waiting = [("", root)]
     for count in range(_MAX_MODULES):  # a file may well hold a module inside itself
@@ -165,7 +165,7 @@ def _walk(root: Record, source: str) -> Iterator[tuple[str, Record]]:
             waiting += [
                 (f"{path}{name}.", child)
                 for name, child in children.items()
-                if isinstance(child, Record)
+                if isinstance(child, PickledObject)
             ]
     raise CheckpointError(
         f"damaged file: {source} has more than {_MAX_MODULES} modules in its generator; expected a "
@@ -173,7 +173,7 @@ def _walk(root: Record, source: str) -> Iterator[tuple[str, Record]]:
     )
 
 
-def _common(modules: dict[str, Record], weights: Weights) -> dict[str, Any]:
+def _common(modules: dict[str, PickledObject], weights: Weights) -> dict[str, Any]:
     """What the configurations of all StyleGANs have."""
     source = weights.source
     sizes = ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels")
@@ -217,13 +217,13 @@ def _finish(weights: Weights) -> None:
         )
 
 
-def _stylegan2(modules: dict[str, Record], weights: Weights) -> StyleGAN2:
+def _stylegan2(modules: dict[str, PickledObject], weights: Weights) -> StyleGAN2:
     source = weights.source
     common = _common(modules, weights)
     blocks: list[str] = []
     while f"synthesis.b{4 << len(blocks)}." in modules:
         blocks.append(f"synthesis.b{4 << len(blocks)}")
-    first = modules.get("synthesis.b4.conv1.", Record("")).fields
+    first = modules.get("synthesis.b4.conv1.", PickledObject("")).fields
     choice(first, "activation", ("lrelu",), source)
     config = configure(
         StyleGAN2Config,
@@ -263,7 +263,7 @@ def _stylegan2(modules: dict[str, Record], weights: Weights) -> StyleGAN2:
     return build(lambda: StyleGAN2(config), tensors, source)
 
 
-def _stylegan3(modules: dict[str, Record], weights: Weights) -> StyleGAN3:
+def _stylegan3(modules: dict[str, PickledObject], weights: Weights) -> StyleGAN3:
     source = weights.source
     given = modules[""].fields.get("_init_kwargs")
     kwargs = given if isinstance(given, dict) else {}

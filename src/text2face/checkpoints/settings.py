@@ -12,7 +12,7 @@ import yaml
 
 from text2face.errors import CheckpointError, quoted
 
-__all__ = ["Options", "read_yaml"]
+__all__ = ["YamlSettings", "read_yaml"]
 
 _MAX_BYTES: Final = 64 << 10
 _MAX_DEPTH: Final = 16
@@ -20,7 +20,7 @@ _MAX_HOPS: Final = 8
 _REFERENCE: Final = re.compile(r"\$\{([\w.]+)\}")
 
 
-class Options:
+class YamlSettings:
     """The settings of a file by their dotted names, such as `model.network.dim`."""
 
     def __init__(self, tree: Mapping[Any, Any], source: Path) -> None:
@@ -101,7 +101,7 @@ class Options:
         return value
 
 
-def read_yaml(path: Path) -> Options:
+def read_yaml(path: Path) -> YamlSettings:
     """Read a YAML file: plain values only, of bounded size and depth, without aliases.
 
     Raises:
@@ -133,7 +133,7 @@ def read_yaml(path: Path) -> Options:
         raise CheckpointError(
             f"damaged file: {path} holds {quoted(tree)}, expected settings by name"
         )
-    return Options(tree, path)
+    return YamlSettings(tree, path)
 
 
 def _check_events(text: str, path: Path) -> None:

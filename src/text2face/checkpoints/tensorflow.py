@@ -9,7 +9,7 @@ from typing import Any, Final
 from torch import Tensor
 
 from text2face.errors import CheckpointError, quoted
-from text2face.foreign.pickles import Record
+from text2face.foreign.pickles import PickledObject
 from text2face.foreign.tensors import number
 from text2face.foreign.weights import (
     ARCHITECTURES,
@@ -69,10 +69,10 @@ _TRAINING: Final = {
 """What has no effect on the network as it is used here."""
 
 
-def find_tensorflow(tree: object) -> Record | None:
+def find_tensorflow(tree: object) -> PickledObject | None:
     """The generator in a file: the averaged one is the last of three networks."""
     found = tree[2] if isinstance(tree, tuple) and len(tree) == 3 else tree
-    return found if isinstance(found, Record) and found.name == _NETWORK else None
+    return found if isinstance(found, PickledObject) and found.name == _NETWORK else None
 
 
 @register("converter", "tensorflow")
@@ -82,7 +82,7 @@ def convert(tree: object, source: str, size: int) -> StyleGAN2 | None:
     return None if found is None else load_tensorflow(found, source, size)
 
 
-def load_tensorflow(network: Record, source: str, size: int) -> StyleGAN2:
+def load_tensorflow(network: PickledObject, source: str, size: int) -> StyleGAN2:
     """Make the generator of a file in this layout.
 
     Args:
@@ -112,14 +112,14 @@ def load_tensorflow(network: Record, source: str, size: int) -> StyleGAN2:
     return build(lambda: StyleGAN2(config), tensors, source)
 
 
-def _variables(network: Record, source: str) -> Iterator[tuple[str, object]]:
+def _variables(network: PickledObject, source: str) -> Iterator[tuple[str, object]]:
     """The variables of a network and of its parts, which have their names as a prefix."""
     parts = network.fields.get("components")
     named: list[tuple[str, Any]] = [("", network)]
     if isinstance(parts, dict) and len(parts) <= _MAX_PARTS:
         named += [(f"{name}/", part) for name, part in parts.items()]
     for prefix, part in named:
-        variables = part.fields.get("variables") if isinstance(part, Record) else None
+        variables = part.fields.get("variables") if isinstance(part, PickledObject) else None
         if not isinstance(variables, list) or len(variables) > _MAX_VARIABLES:
             raise CheckpointError(
                 f"damaged file: {source}: a part of the network has no list of variables; download "
@@ -134,14 +134,14 @@ def _variables(network: Record, source: str) -> Iterator[tuple[str, object]]:
             yield prefix + item[0], number(item[1]) if type(item[1]) is float else item[1]
 
 
-def _config(network: Record, source: str, weights: Weights) -> StyleGAN2Config:
+def _config(network: PickledObject, source: str, weights: Weights) -> StyleGAN2Config:
     given = network.fields.get("static_kwargs")
     if not isinstance(given, dict):
         raise CheckpointError(f"damaged file: {source} has no settings; download it again")
     settings: dict[str, Any] = {name: given.get(name, value) for name, value in _DEFAULTS.items()}
     parts = network.fields.get("components")
     inside = parts.values() if isinstance(parts, dict) else ()
-    named = [part for part in inside if isinstance(part, Record)]
+    named = [part for part in inside if isinstance(part, PickledObject)]
     for each in (given, *(part.fields.get("static_kwargs") for part in named)):
         _check_settings(each, settings, source)
     channels, side = [], 4

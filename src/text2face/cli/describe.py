@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from text2face.cli.options import Command, refuse, threads_option
+from text2face.cli.options import Command, reject_options, threads_option
 from text2face.errors import ArgumentError
 
 __all__ = ["describe"]
@@ -55,7 +55,7 @@ def describe(
     from text2face.training.pseudo_text import nearest_phrases, sample_near
 
     if not samples:
-        refuse(
+        reject_options(
             click.get_current_context(),
             ("strength", "seed", "out"),
             "no --samples",

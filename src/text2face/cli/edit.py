@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from text2face.cli.errors import note
-from text2face.cli.names import Named
-from text2face.cli.options import Command, device_options, refuse
+from text2face.cli.names import RegisteredName
+from text2face.cli.options import Command, device_options, reject_options
 from text2face.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ def _edit_options(command: _Command) -> _Command:
     for option in (
         click.option("--lock", type=float, default=0.0, show_default=True, help="Identity, 0 to 1"),
         click.option("--source", metavar="PROMPT", help="What is there instead now."),
-        click.option("--method", type=Named("edit"), default="posterior", show_default=True),
+        click.option(
+            "--method", type=RegisteredName("edit"), default="posterior", show_default=True
+        ),
     ):
         command = option(command)
     return command
@@ -259,7 +261,7 @@ def _load(options: Mapping[str, Any]) -> TextToFace:
 def _found(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Found:
     """The latent of a picture, or of a file of latents."""
     from text2face.editing.files import read_latent, read_picture
-    from text2face.editing.finding import Found, find
+    from text2face.editing.finding import Found, find_latent
 
     if path.suffix in _LATENTS:
         return Found(pipe.checked_latents(read_latent(path)))
@@ -279,7 +281,7 @@ def _found(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Found:
         picture = aligned.picture
         if aligned.note:
             note(f"{path}: {aligned.note}")
-    found = find(pipe, picture, str(path))
+    found = find_latent(pipe, picture, str(path))
     for line in found.notes:
         note(line)
     if options.get("refine"):
@@ -312,16 +314,16 @@ def _check_sequence(out: Path) -> None:
     if out.suffix not in (".gif", ".webp", ".png"):
         raise ArgumentError(f"--out is {out}, expected a name in .gif, .webp or .png")
     if out.suffix == ".png":
-        refuse(click.get_current_context(), ("fps",), "a PNG, which does not move")
+        reject_options(click.get_current_context(), ("fps",), "a PNG, which does not move")
 
 
 def _check_picture(path: Path, options: Mapping[str, Any]) -> None:
     """See that each option finds what it is for."""
     context = click.get_current_context()
     if path.suffix in _LATENTS:
-        refuse(context, ("align", "points", "refine"), f"the latents in {path}")
+        reject_options(context, ("align", "points", "refine"), f"the latents in {path}")
     elif options["points"]:
-        refuse(context, ("align",), "--points", "give one of them")
+        reject_options(context, ("align",), "--points", "give one of them")
 
 
 def _check_page(pipe: TextToFace, out: Path, count: int, columns: int) -> None:

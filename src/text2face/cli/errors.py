@@ -9,7 +9,7 @@ import click
 
 from text2face.printing import printable
 
-__all__ = ["INTERRUPTED", "fail", "note", "stoppable"]
+__all__ = ["INTERRUPTED", "fail", "note", "run_interruptible"]
 
 INTERRUPTED: Final = 130
 
@@ -25,7 +25,7 @@ def note(message: str) -> None:
     click.echo(f"text2face: {printable(' '.join(message.split()))}", err=True)
 
 
-def stoppable(work: Callable[[], None]) -> None:
+def run_interruptible(work: Callable[[], None]) -> None:
     """Do long work that says what is finished when it is interrupted."""
     try:
         work()

@@ -15,7 +15,7 @@ import click
 
 from text2face import registry
 from text2face.cli.errors import note
-from text2face.cli.names import Named
+from text2face.cli.names import RegisteredName
 from text2face.cli.options import Command, device_options
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.storage.folders import atomic_file, make_folder, read_json
@@ -318,7 +318,7 @@ def _write(path: Path, text: str) -> None:
 )
 @click.option("--second-encoder", help="A CLIP or SigLIP to score with.  [default: assets' reader]")
 @click.option(
-    "--only", "sections", multiple=True, type=Named("metric"), help="Only these sections."
+    "--only", "sections", multiple=True, type=RegisteredName("metric"), help="Only these sections."
 )
 @click.option(
     "--prompt-count", type=click.IntRange(1), default=200, show_default=True, help="Of each group."

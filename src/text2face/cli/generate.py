@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import click
 
-from text2face.cli.errors import stoppable
-from text2face.cli.options import Command, device_options, given, refuse
+from text2face.cli.errors import run_interruptible
+from text2face.cli.options import Command, device_options, given_options, reject_options
 from text2face.cli.settings import setting_options, take_settings
 from text2face.errors import ArgumentError, quoted
 from text2face.storage.texts import read_prompts
@@ -147,10 +147,14 @@ def generate(
             raise ArgumentError(
                 f"--outdir {options['outdir']} names one image beside a table; expected a folder"
             )
-        refuse(context, _NOT_FOR_TABLES, "a table of prompts", "a row is one face in one PNG")
-        stoppable(lambda: generate_table.run(Path(file), chosen_settings, {**options, **others}))
+        reject_options(
+            context, _NOT_FOR_TABLES, "a table of prompts", "a row is one face in one PNG"
+        )
+        run_interruptible(
+            lambda: generate_table.run(Path(file), chosen_settings, {**options, **others})
+        )
         return
-    refuse(context, _FOR_TABLES, "prompts that are no table", "give --prompts FILE.csv")
+    reject_options(context, _FOR_TABLES, "prompts that are no table", "give --prompts FILE.csv")
     wanted = _texts(_whole(texts), file)
     source = None
     if options["size"] is not None:
@@ -188,7 +192,7 @@ def generate(
     options["outdir"], options["file"] = _place(options["outdir"], count, bool(size))
     if options["file"] is not None:
         kind = _kind(options["file"].suffix[1:])
-        if "format" in given(context) and kind != options["format"]:
+        if "format" in given_options(context) and kind != options["format"]:
             raise ArgumentError(
                 f"--format is {options['format']} and --outdir {options['file']}; expected one kind"
             )
@@ -202,11 +206,11 @@ def generate(
         random_seed=chosen is None,
         keep=kept,
         grid=size,
-        threads_chosen="threads" in given(context),
+        threads_chosen="threads" in given_options(context),
         dtype=dtype or (source.dtype if source else "float32"),
         **options,
     )
-    stoppable(job.run)
+    run_interruptible(job.run)
 
 
 def _kind(name: str) -> str:

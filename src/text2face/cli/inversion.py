@@ -11,7 +11,7 @@ import click
 from text2face.errors import ArgumentError, quoted
 
 if TYPE_CHECKING:
-    from text2face.inversion.training import Report
+    from text2face.inversion.training import InversionStep
 
 __all__ = ["run"]
 
@@ -75,7 +75,7 @@ def run(
         layout = "{l_bar}{bar}| {postfix}"
         with tqdm(total=100, desc="train", disable=hidden, bar_format=layout) as bar:
 
-            def report(progress: Report) -> None:
+            def report(progress: InversionStep) -> None:
                 bar.n = round(100 * progress.share)
                 if progress.step % 20 == 0 or progress.share == 1:
                     bar.set_postfix_str(

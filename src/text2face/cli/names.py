@@ -8,10 +8,10 @@ import click
 
 from text2face import registry
 
-__all__ = ["Named"]
+__all__ = ["RegisteredName"]
 
 
-class Named(click.ParamType):  # type: ignore[type-arg]
+class RegisteredName(click.ParamType):  # type: ignore[type-arg]
     """The name of something that is registered, a plugin's too."""
 
     def __init__(self, kind: str) -> None:

@@ -1,4 +1,4 @@
-"""What all commands do with their options: none is given in vain."""
+"""Shared behaviour of all commands: an option that would have no effect is an error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from text2face.errors import ArgumentError
 from text2face.threads import use_threads
 
-__all__ = ["Command", "device_options", "given", "refuse", "threads_option"]
+__all__ = ["Command", "device_options", "given_options", "reject_options", "threads_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -78,14 +78,16 @@ def _may_repeat(option: click.Option) -> bool:
     return option.multiple or option.count or (option.is_flag and not option.secondary_opts)
 
 
-def given(context: click.Context) -> set[str]:
+def given_options(context: click.Context) -> set[str]:
     """The names of the parameters that were given, rather than left to their defaults."""
-    spoken = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+    explicit = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
     names = (parameter.name for parameter in context.command.params)
-    return {name for name in names if name and context.get_parameter_source(name) in spoken}
+    return {name for name in names if name and context.get_parameter_source(name) in explicit}
 
 
-def refuse(context: click.Context, names: Collection[str], beside: str, instead: str = "") -> None:
+def reject_options(
+    context: click.Context, names: Collection[str], beside: str, instead: str = ""
+) -> None:
     """Refuse options that would not be honoured, unless they ask for what is done anyway.
 
     Args:
@@ -97,10 +99,10 @@ def refuse(context: click.Context, names: Collection[str], beside: str, instead:
     Raises:
         ArgumentError: One of them was given.
     """
-    spoken = given(context)
+    explicit = given_options(context)
     for parameter in context.command.params:
         if (
-            parameter.name in spoken
+            parameter.name in explicit
             and parameter.name in names
             and context.params.get(parameter.name, ...) != parameter.get_default(context)
         ):

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from text2face.cli.names import Named
-from text2face.cli.options import Command, device_options, refuse
+from text2face.cli.names import RegisteredName
+from text2face.cli.options import Command, device_options, reject_options
 
 _PATH = click.Path(path_type=Path)
 _SOURCE = "folder, hub id or known name.  [default: bundled]"
@@ -58,12 +58,12 @@ def pairs(**options: Any) -> None:
     """
     context = click.get_current_context()
     if options["photos"] is None:
-        refuse(context, ("invert", "size", "max_skipped"), "no --photos", "add --photos")
+        reject_options(context, ("invert", "size", "max_skipped"), "no --photos", "add --photos")
     else:
         names = ("generator_source", "count", "seed", "mix", "crossovers")
-        refuse(context, names, "--photos", "each photo is one pair")
+        reject_options(context, names, "--photos", "each photo is one pair")
     if options["mix"] == 1:
-        refuse(context, ("crossovers",), "no --mix", "add --mix 2")
+        reject_options(context, ("crossovers",), "no --mix", "add --mix 2")
     from text2face.cli.training import make_pairs_command
 
     make_pairs_command(**options)
@@ -74,7 +74,9 @@ def pairs(**options: Any) -> None:
     "--task", type=click.Choice(["sampler", "inversion"]), default="sampler", show_default=True
 )
 @click.option("--model", help="Of an inversion: a folder or hub id.  [default: bundled]")
-@click.option("--preset", "preset_name", type=Named("preset"), default="flow", show_default=True)
+@click.option(
+    "--preset", "preset_name", type=RegisteredName("preset"), default="flow", show_default=True
+)
 @click.option(
     "--generator",
     "generator_source",
@@ -138,19 +140,19 @@ def train(
     if task == "inversion":
         from text2face.cli.inversion import run
 
-        refuse(click.get_current_context(), _SAMPLER_OPTIONS, "--task inversion")
+        reject_options(click.get_current_context(), _SAMPLER_OPTIONS, "--task inversion")
         chosen = {name: value for name, value in given.items() if value is not None}
         kept = {name: options[name] for name in ("device", "dry_run", "quiet")}
         run(model, options["out"] / "inversion", count or 4000, chosen, **kept)
         return
-    refuse(
+    reject_options(
         click.get_current_context(),
         {"model"},
         "--task sampler",
         "give --generator and --encoder",
     )
     if options["folder"] is not None:
-        refuse(click.get_current_context(), ("count",), "--pairs", "all of them are used")
+        reject_options(click.get_current_context(), ("count",), "--pairs", "all of them are used")
     from text2face.cli.training import parse_changes, show_settings, train_command
 
     if settings:

@@ -31,7 +31,7 @@ from text2face.pictures import to_rgb
 if TYPE_CHECKING:
     from text2face.model import FaceModel
 
-__all__ = ["Found", "check_shape", "find", "likeness"]
+__all__ = ["Found", "check_shape", "find_latent", "likeness"]
 
 LEAST_LIKENESS: Final = 0.72
 """Less than this, and the picture is no face, not aligned, or none that the model can draw."""
@@ -54,7 +54,7 @@ class Found:
 
 
 @torch.no_grad()
-def find(pipe: FaceModel, image: Image.Image | Tensor, name: str = "the picture") -> Found:
+def find_latent(pipe: FaceModel, image: Image.Image | Tensor, name: str = "the picture") -> Found:
     """Find the latent of a picture.
 
     That of a picture that these weights made, and that nobody changed since, is drawn again from

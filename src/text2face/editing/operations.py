@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from text2face.checks import check_count, check_number
 from text2face.editing.base import EditRequest, check_method
-from text2face.editing.finding import Found, find
+from text2face.editing.finding import Found, find_latent
 from text2face.errors import ArgumentError
 from text2face.faces import Face, Noise, noise, to_pil, to_tensor
 from text2face.inversion.optimisation import InversionProgress, OptimisationConfig, optimise
@@ -37,9 +37,9 @@ NO_SEED: Final = 0
 def encode(pipe: FaceModel, image: Image.Image | Tensor) -> Tensor:
     """Find the latent of a picture, w [1, num_ws, w_dim], float32 on the CPU.
 
-    See `text2face.editing.finding.find`; what the user should know is logged as a warning.
+    See `text2face.editing.finding.find_latent`; what the user should know is logged as a warning.
     """
-    return _log_notes(find(pipe, image)).latent
+    return _log_notes(find_latent(pipe, image)).latent
 
 
 def latent_of(pipe: FaceModel, face: FaceLike) -> Tensor:
@@ -60,7 +60,7 @@ def _log_notes(found: Found) -> Found:
 
 def _found(pipe: FaceModel, face: FaceLike) -> Found:
     if isinstance(face, Image.Image):
-        return _log_notes(find(pipe, face))
+        return _log_notes(find_latent(pipe, face))
     latent = face.latent if isinstance(face, Face) else face
     if not isinstance(latent, Tensor):
         raise ArgumentError(

@@ -54,8 +54,8 @@ def read_checkpoint(path: Path) -> Any:
         path: A pickle, or a file of `torch.save` in the zip or in the legacy format.
 
     Returns:
-        Plain data: dicts, lists, text, numbers, `Record`s for objects, and `LazyTensor`s, which
-        are read from the file when they are asked for.
+        Plain data: dicts, lists, text, numbers, `PickledObject`s, and `LazyTensor`s, which are read
+        from the file when they are used.
 
     Raises:
         CheckpointError: The file cannot be read, is damaged, or asks for what is not allowed.

@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn
 
 from text2face.errors import CheckpointError, quoted
 
-__all__ = ["Budget", "Maker", "PickleMachine", "Record"]
+__all__ = ["Budget", "Maker", "PickleMachine", "PickledObject"]
 
 Maker = Callable[[tuple[Any, ...]], object]
 """Turns the arguments of a name on the list into plain data."""
@@ -41,7 +41,7 @@ class Budget:
 
 
 @dataclass(eq=False)
-class Record:
+class PickledObject:
     """An object of the file that has become data: the name of its class and its state."""
 
     name: str
@@ -83,7 +83,7 @@ class PickleMachine:
 
         Returns:
             Plain data: dicts with flat keys, lists, tuples, sets, text, numbers, memoryviews for
-            bytes, `Record`s for objects, and whatever the makers return.
+            bytes, `PickledObject`s for objects, and whatever the makers return.
 
         Raises:
             CheckpointError: The pickle is damaged, too long, or asks for a name not on the list.
@@ -323,7 +323,7 @@ class PickleMachine:
         # The attributes of a dict, such as the versions in a state dict, are of no use here.
         if type(target) is dict and isinstance(state, dict):
             return
-        if not isinstance(target, Record) or target.state is not None:
+        if not isinstance(target, PickledObject) or target.state is not None:
             self._refuse(f"a {type(target).__name__} with its state set")
         target.state = state
 

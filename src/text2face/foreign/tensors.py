@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from text2face.errors import CheckpointError
-from text2face.foreign.pickles import Maker, Record
+from text2face.foreign.pickles import Maker, PickledObject
 
 __all__ = ["ALLOWED", "ELEMENTS", "LazyTensor", "Storage", "as_tensor", "number"]
 
@@ -114,7 +114,7 @@ def as_tensor(value: object) -> LazyTensor | None:
     """
     if isinstance(value, LazyTensor):
         return value
-    if not isinstance(value, Record) or value.name != "numpy.ndarray":
+    if not isinstance(value, PickledObject) or value.name != "numpy.ndarray":
         return None
     try:
         _, shape, dtype, is_fortran, data = value.state
@@ -157,7 +157,7 @@ def _sizes(value: object) -> tuple[int, ...]:
 
 def _element(dtype: object) -> torch.dtype:
     """The element type of a NumPy dtype: little-endian numbers only."""
-    if not isinstance(dtype, Record) or dtype.name != "numpy.dtype":
+    if not isinstance(dtype, PickledObject) or dtype.name != "numpy.dtype":
         raise ValueError("no dtype")
     match = re.fullmatch(r"[<|=]?([fiub][1248])", dtype.args[0])
     order = dtype.state[1] if dtype.state is not None else "<"
@@ -169,8 +169,8 @@ def _element(dtype: object) -> torch.dtype:
 # The makers: each turns arguments into plain data, or fails with ValueError or TypeError.
 
 
-def _record(name: str) -> Maker:
-    return lambda args: Record(name, args)
+def _pickled_object(name: str) -> Maker:
+    return lambda args: PickledObject(name, args)
 
 
 def _without_arguments(make: Callable[[], object]) -> Maker:
@@ -186,12 +186,12 @@ def _only_named(args: tuple[Any, ...]) -> object:
     raise ValueError("this is a name, not a function")
 
 
-def _persistent_object(args: tuple[Any, ...]) -> Record:
+def _persistent_object(args: tuple[Any, ...]) -> PickledObject:
     """A network of NVIDIA's: its source code comes along and is left unread."""
     (meta,) = args
     if meta["type"] != "class" or not isinstance(meta["class_name"], str):
         raise ValueError("bad meta data")
-    return Record(meta["class_name"], (), meta["state"])
+    return PickledObject(meta["class_name"], (), meta["state"])
 
 
 def _rebuild_tensor(args: tuple[Any, ...]) -> LazyTensor:
@@ -228,7 +228,7 @@ def _encode(args: tuple[Any, ...]) -> object:
     if encoding != "latin1" or not isinstance(text, str):
         raise ValueError("another encoding")
     if len(text) > _MAX_ENCODED:
-        return Record("bytes")
+        return PickledObject("bytes")
     return memoryview(text.encode("latin-1"))
 
 
@@ -261,12 +261,12 @@ def _device(args: tuple[Any, ...]) -> object:
     return args[0]
 
 
-_array_record: Final = _record("numpy.ndarray")
+_pickled_array: Final = _pickled_object("numpy.ndarray")
 _rebuild: Final[dict[str, Maker]] = {
     f"numpy.{core}.{name}": make
     for core in ("core", "_core")  # before and after NumPy 2
     for name, make in (
-        ("multiarray._reconstruct", _array_record),
+        ("multiarray._reconstruct", _pickled_array),
         ("multiarray.scalar", _scalar),
         ("numeric._frombuffer", _from_buffer),
     )
@@ -277,14 +277,14 @@ _BESIDE: Final[dict[str, Maker]] = {
     **{f"pathlib.{kind}Path": _path for kind in ("Windows", "PureWindows", "PurePosix")},
     "collections.defaultdict": _mapping,
     "collections.Counter": _mapping,
-    "types.SimpleNamespace": _record("types.SimpleNamespace"),
-    "datetime.datetime": _record("datetime.datetime"),
-    "datetime.timedelta": _record("datetime.timedelta"),
+    "types.SimpleNamespace": _pickled_object("types.SimpleNamespace"),
+    "datetime.datetime": _pickled_object("datetime.datetime"),
+    "datetime.timedelta": _pickled_object("datetime.timedelta"),
     **{
-        f"numpy.random._pickle.{name}": _record(f"numpy.random._pickle.{name}")
+        f"numpy.random._pickle.{name}": _pickled_object(f"numpy.random._pickle.{name}")
         for name in ("__randomstate_ctor", "__generator_ctor", "__bit_generator_ctor")
     },
-    "numpy.random.bit_generator.__pyx_unpickle_SeedSequence": _record("SeedSequence"),
+    "numpy.random.bit_generator.__pyx_unpickle_SeedSequence": _pickled_object("SeedSequence"),
     "numpy.random.bit_generator.SeedSequence": _only_named,
     **{
         f"numpy.random._{file}.{name}": _only_named
@@ -307,13 +307,13 @@ ALLOWED: Final[dict[str, Maker]] = {
     "dnnlib.util.EasyDict": _without_arguments(dict),
     "builtins.set": _set,
     "__builtin__.set": _set,
-    "argparse.Namespace": _record("argparse.Namespace"),
+    "argparse.Namespace": _pickled_object("argparse.Namespace"),
     "pathlib.PosixPath": _path,
     "_codecs.encode": _encode,
     "torch_utils.persistence._reconstruct_persistent_obj": _persistent_object,
-    "dnnlib.tflib.network.Network": _record("dnnlib.tflib.network.Network"),
+    "dnnlib.tflib.network.Network": _pickled_object("dnnlib.tflib.network.Network"),
     "numpy.ndarray": _only_named,
-    "numpy.dtype": _record("numpy.dtype"),
+    "numpy.dtype": _pickled_object("numpy.dtype"),
     **_rebuild,
     "torch._utils._rebuild_tensor": _rebuild_tensor,
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor,

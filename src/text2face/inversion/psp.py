@@ -23,7 +23,7 @@ from text2face.checks import check_images
 from text2face.dense import Dense
 from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.foreign.files import read_checkpoint
-from text2face.foreign.pickles import Record
+from text2face.foreign.pickles import PickledObject
 from text2face.foreign.tensors import as_tensor
 from text2face.foreign.weights import Weights, build
 from text2face.generators.base import Generator
@@ -289,6 +289,6 @@ def _mean(tree: Mapping[Any, Any], source: str, size: int, generator: Generator)
 
 def _options(opts: object) -> Mapping[str, Any]:
     """The training options, an argparse.Namespace or a dict of them."""
-    if isinstance(opts, Record):
+    if isinstance(opts, PickledObject):
         return opts.fields
     return opts if isinstance(opts, dict) else {}

@@ -36,9 +36,9 @@ from text2face.training.checkpoint import load_state, save_state
 
 __all__ = [
     "InversionData",
+    "InversionStep",
+    "InversionTrainer",
     "InversionTraining",
-    "Report",
-    "Trainer",
     "draw_data",
     "train_inversion",
 ]
@@ -112,7 +112,7 @@ class InversionData:
 
 
 @dataclass(frozen=True)
-class Report:
+class InversionStep:
     """What is reported while training."""
 
     step: int
@@ -151,7 +151,7 @@ def draw_data(
     return InversionData(images, latents)
 
 
-class Trainer:
+class InversionTrainer:
     """An encoder in training, with all that a checkpoint must hold to go on from it."""
 
     def __init__(
@@ -187,7 +187,7 @@ class Trainer:
         reached = (self.share - start) / self.config.image_share
         return 1 + math.ceil(reached * 1.25 * (self.encoder.num_ws - 1))
 
-    def train_step(self) -> Report:
+    def train_step(self) -> InversionStep:
         """Take one step."""
         began = time.monotonic()
         config, encoder, share = self.config, self.encoder.train(), self.share
@@ -214,7 +214,7 @@ class Trainer:
         self.step += 1
         self.seen += len(images)
         self.seconds += time.monotonic() - began
-        return Report(self.step, self.share, error.item(), self.seen / self.seconds)
+        return InversionStep(self.step, self.share, error.item(), self.seen / self.seconds)
 
     def _batch(self) -> tuple[Tensor, Tensor]:
         """Images in [-1, 1] and their latents, from all sources alike."""
@@ -298,7 +298,7 @@ def train_inversion(
     network: InversionConfig | None = None,
     checkpoint: Path | None = None,
     save_every: float = 60.0,
-    on_step: Callable[[Report], object] = lambda report: None,
+    on_step: Callable[[InversionStep], object] = lambda report: None,
 ) -> InversionEncoder:
     """Train an inversion encoder, or go on with one whose training was interrupted.
 
@@ -333,7 +333,7 @@ def train_inversion(
     network = network or InversionConfig(rank=min(288, generator.w_dim))
     encoder = InversionEncoder(InversionConfig(**{**vars(network), **shape}))
     encoder.fit_axes(torch.cat([source.latents[:20_000].float() for source in sources]))
-    trainer = Trainer(sources, encoder, config, generator, critic, judge)
+    trainer = InversionTrainer(sources, encoder, config, generator, critic, judge)
     if checkpoint is not None and checkpoint.exists():
         trainer.load(checkpoint)
     saved = trainer.seconds

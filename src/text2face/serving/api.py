@@ -28,7 +28,7 @@ from text2face.prompts import Prompt
 from text2face.serving import errors
 from text2face.serving.engine import Drawn, Engine
 from text2face.serving.errors import Refusal
-from text2face.serving.forms import checked, read_form, read_json, separate
+from text2face.serving.forms import checked, read_form, read_json_body, separate
 from text2face.serving.guards import BodyLimit, HostGuard, KeyGuard, LastResort
 from text2face.serving.metrics import Metrics, Timing
 from text2face.serving.packing import Pack, Packing
@@ -134,7 +134,7 @@ class _Routes:
     async def generations(self, request: Request) -> Response:
         """Draw faces from words."""
         deadline = time.monotonic() + self.config.timeout
-        body = checked(Generation, read_json(request.headers, await request.body()))
+        body = checked(Generation, read_json_body(request.headers, await request.body()))
         self._check_model(body.model)
         settings = self.engine.pipe.settings(**body.settings())
         count = body.n or 1

@@ -16,7 +16,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from text2face.errors import one_line, quoted
 from text2face.serving.errors import Refusal
 
-__all__ = ["Upload", "checked", "read_form", "read_json", "separate"]
+__all__ = ["Upload", "checked", "read_form", "read_json_body", "separate"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -53,7 +53,7 @@ async def read_form(headers: Headers, body: bytes) -> list[tuple[str, str | Uplo
     return await asyncio.to_thread(_parse, headers, body)
 
 
-def read_json(headers: Headers, body: bytes) -> dict[str, Any]:
+def read_json_body(headers: Headers, body: bytes) -> dict[str, Any]:
     """Read a body that is one JSON object.
 
     Raises:

@@ -14,7 +14,7 @@ from urllib.request import getproxies
 
 from text2face.errors import ArgumentError, CheckpointError, OutputError, quoted
 
-__all__ = ["fetch", "is_hub_id", "push", "snapshot", "without_proxies"]
+__all__ = ["fetch_file", "is_hub_id", "push", "snapshot", "without_proxies"]
 
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -71,7 +71,7 @@ def snapshot(
         )
 
 
-def fetch(hub_id: str, name: str) -> Path:
+def fetch_file(hub_id: str, name: str) -> Path:
     """Fetch one file of a hub repository, or find it in the cache.
 
     Args:

@@ -8,7 +8,7 @@ import torch
 
 from recipes.faces.identity import sample
 from recipes.faces.parameters import names, parameters
-from recipes.generator.known import APART, FILE, Known, balanced, fit, pairs
+from recipes.generator.known import FILE, MIN_SEPARATION, Known, balanced, fit, pairs
 from recipes.generator.train import new_generator
 
 
@@ -37,9 +37,9 @@ def test_details_are_set_apart() -> None:
     known = Known(len(names()), 64)
     known.set_apart()
     lengths = dict(zip(names(), known.apart.norm(dim=1).tolist(), strict=True))
-    assert lengths["earrings", "hoop"] == pytest.approx(APART["earrings"])
+    assert lengths["earrings", "hoop"] == pytest.approx(MIN_SEPARATION["earrings"])
     assert lengths["earrings", "none"] == lengths["gender", "male"] == 0
-    assert lengths["freckles", "yes"] == pytest.approx(APART["freckles"])
+    assert lengths["freckles", "yes"] == pytest.approx(MIN_SEPARATION["freckles"])
 
 
 def test_pairs_are_what_the_mapping_network_says() -> None:

@@ -198,8 +198,15 @@ class Grower(Trainer):
         self.elapsed += time.monotonic() - start
         return numbers
 
+    def settle(self) -> None:
+        """Keep the latents as they are on average: critics ask for what parameters do not tell."""
+        if next(self.embedding.parameters()).requires_grad:
+            self.embedding.load_state_dict(part(self.average, "embedding"))
+            self.embedding.requires_grad_(False)
+
     def train_finely(self) -> dict[str, float]:
         """Learn from the next batch at full size, with critics."""
+        self.settle()
         real, values = (tensor.to(self.device) for tensor in self.faces(self.step))
         count, size = real.shape[0], real.shape[-1]
         w = self.embedding(values)

@@ -321,7 +321,7 @@ def test_packing_counts_within_the_timeout(serve: Serve, monkeypatch: pytest.Mon
         packed.append(1)
         return b""
 
-    monkeypatch.setattr(provenance, "encode", slowly)
+    monkeypatch.setattr(provenance, "encode_file", slowly)
     server = serve(timeout=1.0)
     body = {"prompt": "a man", "n": 40, "size": "1024x1024"}
     start = time.monotonic()

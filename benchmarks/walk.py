@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -41,7 +42,7 @@ class Walk:
     def changes(self) -> int:
         """How often a call is into another file than the one before."""
         files = [file for file, _ in self.calls]
-        return sum(a != b for a, b in zip(files, files[1:], strict=False))
+        return sum(a != b for a, b in pairwise(files))
 
     def __str__(self) -> str:
         """The three numbers."""
@@ -84,7 +85,9 @@ def follow(arguments: Sequence[str]) -> tuple[Walk, Walk]:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        drawing, loading = follow(["generate", "a man", "-n", "1", "--seed", "1", "-q", "-o", folder])
+        drawing, loading = follow(
+            ["generate", "a man", "-n", "1", "--seed", "1", "-q", "-o", folder]
+        )
     for file in drawing.files:
         names = [name for other, name in drawing.calls if other == file]
         print(f"{file:34} {len(names):4}  {', '.join(dict.fromkeys(names))}")

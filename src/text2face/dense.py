@@ -1,4 +1,4 @@
-"""Linear layers with equalised learning rate, and the normalisation before them."""
+"""Linear layers with equalised learning rate, their normalisation, and a block of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["Dense", "normalize_second_moment"]
+__all__ = ["Dense", "ModulatedBlock", "normalize_second_moment"]
 
 _SLOPE: Final = 0.2
 _ACTIVATION_GAIN: Final = math.sqrt(2.0)  # keeps the second moment through the leaky ReLU
@@ -60,3 +60,21 @@ class Dense(nn.Module):
         bias = self.bias if self.bias_gain == 1 else self.bias * self.bias_gain
         x = F.linear(x * self.weight_gain, self.weight, bias)
         return F.leaky_relu(x, _SLOPE) * _ACTIVATION_GAIN if self.activate else x
+
+
+class ModulatedBlock(nn.Module):
+    """x + two layers between which the condition scales and shifts (FiLM, arXiv 1709.07871)."""
+
+    def __init__(self, width: int, condition_width: int) -> None:
+        """Make the block."""
+        super().__init__()
+        self.modulation = Dense(condition_width, 2 * width, gain=0.5)
+        self.first = Dense(width, width)
+        self.second = Dense(width, width, gain=0.5)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Activations [N, width], condition [N, condition_width] → [N, width]."""
+        scale, shift = self.modulation(condition).chunk(2, dim=1)
+        hidden = self.first(normalize_second_moment(x)) * (1 + scale) + shift
+        out: Tensor = x + self.second(F.leaky_relu(hidden, _SLOPE) * _ACTIVATION_GAIN)
+        return out

@@ -172,9 +172,9 @@ class GenerateJob:
 
         from text2face.pipeline import TextToFace
 
-        prepare(
-            self.model, accept_licence=self.accept_licence, offline=self.offline, quiet=self.quiet
-        )
+        if self.model is not None:
+            accepted, offline, quiet = self.accept_licence, self.offline, self.quiet
+            prepare(self.model, accept_licence=accepted, offline=offline, quiet=quiet)
         pipe = TextToFace.from_pretrained(self.model)
         pipe.to(self.device, getattr(torch, self.dtype))
         if self.source:

@@ -81,8 +81,11 @@ def _may_repeat(option: click.Option) -> bool:
 def given_options(context: click.Context) -> set[str]:
     """The names of the parameters that were given, rather than left to their defaults."""
     explicit = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
-    names = (parameter.name for parameter in context.command.params)
-    return {name for name in names if name and context.get_parameter_source(name) in explicit}
+    return {
+        parameter.name
+        for parameter in context.command.params
+        if parameter.name and context.get_parameter_source(parameter.name) in explicit
+    }
 
 
 def reject_options(

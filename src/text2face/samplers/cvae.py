@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from text2face.checks import check_count
-from text2face.dense import Dense, normalize_second_moment
+from text2face.dense import Dense, ModulatedBlock, normalize_second_moment
 from text2face.errors import ArgumentError
 from text2face.registry import register
-from text2face.samplers.layers import ModulatedBlock
 from text2face.samplers.standardised import StandardisedConfig, StandardisedSampler
 
 __all__ = ["CVAESampler", "CVAESamplerConfig", "LatentPosterior"]

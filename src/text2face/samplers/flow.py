@@ -21,10 +21,9 @@ from typing import Final, Literal
 import torch
 from torch import Tensor, nn
 
-from text2face.dense import Dense
+from text2face.dense import Dense, ModulatedBlock
 from text2face.errors import ArgumentError, quoted
 from text2face.registry import register
-from text2face.samplers.layers import ModulatedBlock
 from text2face.samplers.standardised import StandardisedConfig, StandardisedSampler
 
 __all__ = ["FlowSampler", "FlowSamplerConfig"]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 
 from text2face import errors
 
@@ -57,3 +59,17 @@ def test_no_message_leaves_its_line(name: str) -> None:
     long = str(getattr(errors, name)("got " + "x" * 10**6 + "; shorten it"))
     assert len(long) < 2000
     assert long.endswith("; shorten it")
+
+
+def test_running_out_of_memory_is_known_in_all_its_forms() -> None:
+    for allocate in (
+        lambda: torch.empty(10**15),
+        lambda: np.empty(10**15),
+        lambda: bytearray(10**17),
+    ):
+        with pytest.raises((MemoryError, RuntimeError)) as caught:
+            allocate()
+        assert errors.is_out_of_memory(caught.value)
+    assert errors.is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not errors.is_out_of_memory(RuntimeError("shapes do not fit"))
+    assert not errors.is_out_of_memory(ValueError("can't allocate memory"))

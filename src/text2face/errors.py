@@ -81,6 +81,17 @@ def one_line(text: object) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory has run out: Python's, that of torch's tensors, or that of a GPU."""
+    if isinstance(error, MemoryError):
+        return True
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    said = ("can't allocate memory", "not enough memory")  # torch's, of a CPU
+    return isinstance(error, RuntimeError) and (
+        "OutOfMemoryError" in kinds or any(part in str(error) for part in said)
+    )
+
+
 class Text2FaceError(Exception):
     """The root of the tree: catch this to catch them all."""
 

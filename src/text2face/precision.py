@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["autocast", "computes_in_bfloat16"]
+from text2face.errors import ArgumentError
+
+__all__ = ["autocast", "computes_in_bfloat16", "number_type"]
+
+
+def number_type(name: str | None) -> torch.dtype:
+    """The number type of a name such as "bfloat16"; None is float32.
+
+    Raises:
+        ArgumentError: There is no such type of floating point numbers.
+    """
+    found = getattr(torch, name or "float32", None)
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise ArgumentError(f"dtype is {name!r}, expected float32, float16 or bfloat16")
+    return found
 
 
 def computes_in_bfloat16(device: torch.device) -> bool:

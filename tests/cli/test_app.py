@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
@@ -301,11 +302,15 @@ def test_a_contact_sheet_is_not_drawn_again(generate: Run, capsys: Capture) -> N
     assert "is a contact sheet" in refused(capsys)
 
 
+@pytest.mark.parametrize("allocate", [lambda: bytearray(10**17), lambda: torch.empty(10**15)])
 def test_running_out_of_memory_is_one_line(
-    generate: Run, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    generate: Run,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    allocate: Callable[[], object],
 ) -> None:
     def starve(*arguments: object) -> None:
-        raise MemoryError
+        allocate()
 
     monkeypatch.setattr(TextToFace, "embed", starve)
     assert generate(PROMPT, "--seed", 7) == 1

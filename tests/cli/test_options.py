@@ -19,7 +19,7 @@ SETTINGS = (
     "truncation truncation_cutoff diversity condition shortlist noise_mode negative_prompt literal"
 )
 FACE = "refine align points"
-MODEL = "quiet overwrite device threads model c2pa"
+MODEL = "quiet overwrite device threads dtype model c2pa"
 EDIT = "lock source method"
 
 # What each command honours, and in which cases it refuses an option. A new option is in neither,
@@ -33,11 +33,14 @@ DECIDED: dict[str, str] = {
     "models info": "name as_json",
     "models download": "names offline quiet",
     "convert": "source folder half overwrite",
-    "pairs": """generator encoder photos invert count folder seed batch_size mix crossovers size
-        max_skipped device threads dry_run quiet""",
-    "train": """task model preset_name generator encoder folder count out steps minutes batch_size
-        learning_rate seed changes settings resume texts sample_prompts name device threads
-        tensorboard dry_run quiet""",
+    "pairs": """generator_source encoder_source photos invert
+        count folder seed batch_size mix crossovers size
+        max_skipped resolution dtype device threads dry_run quiet""",
+    "train": """task model preset_name generator_source encoder_source
+        folder count out steps minutes
+        batch_size learning_rate seed changes settings resume texts sample_prompts no_samples
+        sample_size name
+        device threads dtype tensorboard dry_run quiet""",
     "push": "model hub_id private licence evaluation only_card",
     "describe": "image encoder phrases count samples strength seed out threads as_json",
     "words": "encoder about as_json",
@@ -48,8 +51,8 @@ DECIDED: dict[str, str] = {
     "interpolate": f"a b out steps fps {MODEL}",
     "sweep": f"image prompt out first last steps other fps {EDIT} {FACE} {MODEL}",
     "evaluate": """model outdir assets reference prompts second_encoder sections prompt_count
-        image_count edit_count seed condition truncation shortlist device threads batch_size
-        fresh plots quiet""",
+        image_count edit_count seed condition truncation shortlist device threads dtype
+        batch_size fresh plots quiet""",
 }
 
 PHOTOS = ["pairs", "--photos", "photos", "-o", "p"]
@@ -68,7 +71,8 @@ REFUSED: list[tuple[list[str], str]] = [
         "--condition magic",
     )),
     *((PHOTOS, option) for option in (
-        "--generator x", "--count 9", "--seed 3", "--mix 2", "--crossovers 4",
+        "--generator x", "--count 9", "--seed 3", "--mix 2", "--crossovers 4", "--resolution 256",
+        "--dtype bfloat16",
     )),
     *((["pairs", "-o", "p"], option) for option in (
         "--invert x", "--size 64", "--max-skipped 3", "--crossovers 4",
@@ -76,11 +80,15 @@ REFUSED: list[tuple[list[str], str]] = [
     *((INVERSION, option) for option in (
         "--preset cvae", "--generator x", "--encoder x", "--pairs x", "--set ema=0", "--settings",
         "--resume auto", "--texts x", "--sample-prompts x", "--name x", "--tensorboard",
+        "--no-samples", "--sample-size 64", "--dtype bfloat16",
         "--device cuda:9", "--device meta",
     )),
     (["train"], "--model x"),
     (["push", "model", "you/it", "--card"], "--private"),
     (["train", "--pairs", "x"], "--count 9"),
+    *((["train", "--no-samples"], option) for option in (
+        "--sample-size 64", "--sample-prompts x",
+    )),
     *((["describe", "x.png"], option) for option in ("--strength 1", "--seed 3", "-o x.npz")),
     *(([command, *more], option)
       for command, more in (

@@ -31,9 +31,10 @@ def test_the_cost_is_that_of_the_pairs_that_are_missing(pipe: TextToFace, tmp_pa
     generator, encoder = pipe.generator, pipe.encoder
     assert 0 < seconds_per_pair(generator, encoder) < 1
     text = pairs_cost(generator, encoder, tmp_path, 16_384)
-    assert re.fullmatch(r"16,384 pairs: about \d+ \w+ on this machine \([\de.-]+ s each\)", text)
+    cost = r"\([\de.-]+ s each, [\d.]+ GB of memory\)"
+    assert re.fullmatch(rf"16,384 pairs: about \d+ \w+ on this machine {cost}", text)
     write_pairs(generator, encoder, tmp_path, SHARD_SIZE)
     text = pairs_cost(generator, encoder, tmp_path, 3 * SHARD_SIZE)
     assert text.startswith("2,048 pairs: about")
-    assert text.endswith("each, 1,024 are there)")
+    assert text.endswith("GB of memory, 1,024 are there)")
     assert pairs_cost(generator, encoder, tmp_path, SHARD_SIZE) == "1,024 pairs: all are there"

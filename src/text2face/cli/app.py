@@ -29,11 +29,21 @@ from text2face.cli import (
 )
 from text2face.cli.errors import INTERRUPTED, fail
 from text2face.cli.group import Commands
-from text2face.errors import ArgumentError, PromptError, Text2FaceError, one_line
+from text2face.errors import (
+    ArgumentError,
+    PromptError,
+    Text2FaceError,
+    is_out_of_memory,
+    one_line,
+)
 
 __all__ = ["cli", "main"]
 
 _SHOW: Final = "TEXT2FACE_TRACEBACK"
+_OUT_OF_MEMORY: Final = (
+    "out of memory; close other programs, lower --batch-size, or add --dtype bfloat16, where the "
+    "command has them"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -57,13 +67,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         code = fail("interrupted", INTERRUPTED)
     except MemoryError:
-        code = fail("out of memory; close other programs or lower --batch-size", 1)
+        code = fail(_OUT_OF_MEMORY, 1)
     except BrokenPipeError:  # the reader of stdout has left, as `head` does
         sys.stdout = None
         code = 1
     except OSError as error:
         code = fail(_system_error(error), 1)
     except Exception as error:  # not foreseen: our fault, and still no page of internals
+        if is_out_of_memory(error):
+            sys.exit(fail(_OUT_OF_MEMORY, 1))
         if os.environ.get(_SHOW):
             raise
         code = fail(

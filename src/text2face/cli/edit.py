@@ -11,7 +11,7 @@ import click
 
 from text2face.cli.errors import note
 from text2face.cli.names import RegisteredName
-from text2face.cli.options import Command, device_options, reject_options
+from text2face.cli.options import Command, device_options, dtype_option, reject_options
 from text2face.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def _model_options(command: _Command) -> _Command:
             metavar="CERT KEY",
             help="Sign the picture (PEM files); the pictures it comes from are its ingredients.",
         ),
+        dtype_option(),
         device_options,
         click.option("--model", help="A folder or hub id.  [default: bundled]"),
     ):
@@ -253,9 +254,11 @@ def _face(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Face:
 def _load(options: Mapping[str, Any]) -> TextToFace:
     from text2face.loading import choose_device
     from text2face.pipeline import TextToFace
+    from text2face.precision import number_type
 
     choose_device(options["device"])  # before the model, which takes longer
-    return TextToFace.from_pretrained(options["model"]).to(options["device"])
+    pipe = TextToFace.from_pretrained(options["model"])
+    return pipe.to(options["device"], number_type(options["dtype"]))
 
 
 def _found(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Found:

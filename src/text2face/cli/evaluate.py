@@ -16,7 +16,7 @@ import click
 from text2face import registry
 from text2face.cli.errors import note
 from text2face.cli.names import RegisteredName
-from text2face.cli.options import Command, device_options
+from text2face.cli.options import Command, device_options, dtype_option
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.storage.folders import atomic_file, make_folder, read_json
 from text2face.storage.locks import hold
@@ -48,6 +48,7 @@ class EvaluateJob:
     seed: int
     settings: Mapping[str, Any]
     device: str
+    dtype: str | None
     batch_size: int
     fresh: bool
     plots: bool
@@ -129,6 +130,7 @@ class EvaluateJob:
         from text2face.evaluation.reference import ReferenceImages
         from text2face.loading import load_encoder
         from text2face.pipeline import TextToFace
+        from text2face.precision import number_type
 
         judge = Judge.from_pretrained(path) if (path := self._asset("judge")) else None
         identity = IdentityNetwork.from_pretrained(p) if (p := self._asset("identity")) else None
@@ -138,7 +140,8 @@ class EvaluateJob:
             second = load_encoder(self.second_encoder)
         elif judge and (folder := self._asset("reader")):
             second = Reader.from_pretrained(folder, judge)
-        pipe = TextToFace.from_pretrained(self.model).to(self.device)
+        pipe = TextToFace.from_pretrained(self.model)
+        pipe.to(self.device, number_type(self.dtype))
         pipe.settings(**self.settings)
         for network in (judge, identity, second):
             if network is not None:
@@ -230,6 +233,7 @@ class EvaluateJob:
             ],
             "batch size": self.batch_size,
             "device": bench.pipe.device.type,
+            **({} if bench.pipe.dtype == torch.float32 else {"dtype": str(bench.pipe.dtype)}),
             "threads": torch.get_num_threads(),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
@@ -342,6 +346,7 @@ def _write(path: Path, text: str) -> None:
 @click.option("--trunc", "truncation", type=float, help="Truncation ψ.  [default: model's]")
 @click.option("--shortlist", type=click.IntRange(1), help="[default: model's]")
 @device_options
+@dtype_option()
 @click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True)
 @click.option("--fresh", is_flag=True, help="Measure again what is measured already.")
 @click.option("--plots/--no-plots", default=True, show_default=True)

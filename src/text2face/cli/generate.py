@@ -12,7 +12,13 @@ from typing import Any, Final
 import click
 
 from text2face.cli.errors import run_interruptible
-from text2face.cli.options import Command, device_options, given_options, reject_options
+from text2face.cli.options import (
+    Command,
+    device_options,
+    dtype_option,
+    given_options,
+    reject_options,
+)
 from text2face.cli.settings import setting_options, take_settings
 from text2face.errors import ArgumentError, quoted
 from text2face.storage.texts import read_prompts
@@ -87,11 +93,7 @@ _NOT_FOR_TABLES: Final = (
 )
 @click.option("--offline", is_flag=True, help="Do not download a named model.")
 @device_options
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "float16", "bfloat16"]),
-    help="The generator's number type.  [default: float32]",
-)
+@dtype_option()
 @click.option("--batch-size", type=int, default=1, show_default=True, help="Images at once.")
 @click.option("--tar", is_flag=True, help="Table: WebDataset tar files rather than folders.")
 @click.option("--shard-size", type=int, default=1000, show_default=True, help="Table: images each.")

@@ -171,12 +171,13 @@ class GenerateJob:
         import torch
 
         from text2face.pipeline import TextToFace
+        from text2face.precision import number_type
 
         if self.model is not None:
             accepted, offline, quiet = self.accept_licence, self.offline, self.quiet
             prepare(self.model, accept_licence=accepted, offline=offline, quiet=quiet)
         pipe = TextToFace.from_pretrained(self.model)
-        pipe.to(self.device, getattr(torch, self.dtype))
+        pipe.to(self.device, number_type(self.dtype))
         if self.source:
             if not self.threads_chosen:
                 torch.set_num_threads(self.source.threads)
@@ -204,7 +205,6 @@ class GenerateJob:
         return pipe.settings(**self.given)
 
     def _draw(self, pipe: TextToFace, read: Sequence[Prompt], settings: Settings) -> None:
-        import torch
         from tqdm import tqdm
 
         faces: list[Face] = []
@@ -243,8 +243,6 @@ class GenerateJob:
                 path = self.outdir / f"grid.{self.format}"
                 self._write_sheet(path, self.grid[0], faces, records)
                 self._tell(bar, path, "contact sheet", {"contact_sheet": len(faces)})
-        except torch.OutOfMemoryError:  # the GPU's
-            raise MemoryError from None
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"interrupted: {len(records)} of {self.kept * len(self.texts)} faces are finished, "

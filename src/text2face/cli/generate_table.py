@@ -33,6 +33,7 @@ def run(table: Path, given: Mapping[str, Any], options: Mapping[str, Any]) -> No
     from text2face.bulk import BulkJob
     from text2face.loading import choose_device
     from text2face.pipeline import TextToFace
+    from text2face.precision import number_type
     from text2face.prompts import Prompt
     from text2face.samplers.conditions import check_condition
     from text2face.settings import Settings
@@ -53,7 +54,7 @@ def run(table: Path, given: Mapping[str, Any], options: Mapping[str, Any]) -> No
     chosen = {name: options[name] for name in ("accept_licence", "offline", "quiet")}
     prepare(options["model"], **chosen)
     pipe = TextToFace.from_pretrained(options["model"])
-    pipe.to(options["device"], getattr(torch, options["dtype"] or "float32"))
+    pipe.to(options["device"], number_type(options["dtype"]))
     job = BulkJob(
         table,
         options["outdir"],

@@ -13,7 +13,14 @@ from click.core import ParameterSource
 from text2face.errors import ArgumentError
 from text2face.threads import use_threads
 
-__all__ = ["Command", "device_options", "given_options", "reject_options", "threads_option"]
+__all__ = [
+    "Command",
+    "device_options",
+    "dtype_option",
+    "given_options",
+    "reject_options",
+    "threads_option",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,6 +78,19 @@ def device_options(command: F) -> F:
         "--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."
     )
     return device(threads_option(command))
+
+
+def dtype_option(default: str = "float32") -> Callable[[F], F]:
+    """Give a command --dtype; None = not given.
+
+    Args:
+        default: What is said of the default.
+    """
+    return click.option(
+        "--dtype",
+        type=click.Choice(["float32", "float16", "bfloat16"]),
+        help=f"The generator's number type.  [default: {default}]",
+    )
 
 
 def _may_repeat(option: click.Option) -> bool:

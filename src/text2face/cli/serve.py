@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from text2face.cli.options import Command
+from text2face.cli.options import Command, dtype_option
 from text2face.errors import ArgumentError, OutputError, one_line
 from text2face.storage.hub import without_proxies
 
@@ -52,6 +52,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="CERT KEY",
             help="Sign the images (PEM files).",
         ),
+        dtype_option(),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
         click.option(
             "--model", help="A folder, hub id or Fast text2StyleGAN file.  [default: bundled]"
@@ -192,6 +193,7 @@ def _run(
     from text2face import provenance
     from text2face.loading import choose_device
     from text2face.pipeline import TextToFace
+    from text2face.precision import number_type
 
     choose_device(options["device"])
     keys = _read_keys(options["api_key_file"])
@@ -203,7 +205,8 @@ def _run(
         _warn(address, keys, page=page)
     with _ended_by_signal():
         sign = provenance.load_signer(*options["c2pa"]) if options["c2pa"] else None
-        pipe = TextToFace.from_pretrained(options["model"]).to(options["device"])
+        pipe = TextToFace.from_pretrained(options["model"])
+        pipe.to(options["device"], number_type(options["dtype"]))
         _ = pipe.weights, pipe.inverter  # read once, not in the first request
         config = EngineConfig(workers=options["workers"], batch=options["batch"], queue=queue)
         engine = Engine(pipe, config)

@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from text2face.cli.names import RegisteredName
-from text2face.cli.options import Command, device_options, reject_options
+from text2face.cli.options import Command, device_options, dtype_option, reject_options
 
 _PATH = click.Path(path_type=Path)
 _SOURCE = "folder, hub id or known name.  [default: bundled]"
 _SAMPLER_OPTIONS = (
     "preset_name", "generator_source", "encoder_source", "folder", "changes", "settings", "resume",
-    "texts", "sample_prompts", "name", "tensorboard",
+    "texts", "sample_prompts", "no_samples", "sample_size", "name", "dtype", "tensorboard",
 )  # fmt: skip
 """What `--task inversion` has no use for."""
 
@@ -33,7 +33,15 @@ _SAMPLER_OPTIONS = (
 @click.option("--count", type=click.IntRange(1), default=16384, show_default=True)
 @click.option("-o", "--out", "folder", type=_PATH, required=True, help="For the shards.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    help="Images at once.  [default: 32, or fewer]",
+)
+@click.option(
+    "--resolution", type=click.IntRange(4), metavar="PIXELS",
+    help="What the encoder sees is drawn up to this.  [default: the least that it sees no less in]",
+)  # fmt: skip
 @click.option(
     "--mix", type=click.IntRange(1, 16), default=1, show_default=True,
     help="Mix the layers of up to so many latents (W+); 1 = W.",
@@ -48,6 +56,7 @@ _SAMPLER_OPTIONS = (
     help="How many photos may be unreadable.",
 )  # fmt: skip
 @device_options
+@dtype_option("bfloat16 where it is fast and the encoder sees no less")
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def pairs(**options: Any) -> None:
@@ -60,7 +69,9 @@ def pairs(**options: Any) -> None:
     if options["photos"] is None:
         reject_options(context, ("invert", "size", "max_skipped"), "no --photos", "add --photos")
     else:
-        names = ("generator_source", "count", "seed", "mix", "crossovers")
+        names = (
+            "generator_source", "count", "seed", "mix", "crossovers", "resolution", "dtype",
+        )  # fmt: skip
         reject_options(context, names, "--photos", "each photo is one pair")
     if options["mix"] == 1:
         reject_options(context, ("crossovers",), "no --mix", "add --mix 2")
@@ -92,7 +103,9 @@ def pairs(**options: Any) -> None:
 )  # fmt: skip
 @click.option("-o", "--out", type=_PATH, default="runs", show_default=True)
 @click.option("--steps", type=int, help="Optimiser steps.")
-@click.option("--minutes", type=float, help="Time; cannot be resumed bit for bit.  [default: 5]")
+@click.option(
+    "--minutes", type=float, help="Without pairs; not to be resumed bit for bit.  [default: 5]"
+)
 @click.option("--batch-size", type=int, help="Of all processes together.  [default: preset's]")
 @click.option("--learning-rate", type=float, help="At its peak.  [default: preset's]")
 @click.option("--seed", type=int, help="Of everything random.  [default: 0]")
@@ -104,8 +117,14 @@ def pairs(**options: Any) -> None:
 )  # fmt: skip
 @click.option("--texts", type=_PATH, help="Prompts, one a line, to find where texts lie.")
 @click.option("--sample-prompts", type=_PATH, help="Prompts, one a line, of the sample grids.")
+@click.option("--no-samples", is_flag=True, help="No sample grids.")
+@click.option(
+    "--sample-size", type=click.IntRange(16, 1024), default=256, show_default=True,
+    help="Side of the faces in the sample grids.",
+)  # fmt: skip
 @click.option("--name", default="unnamed", help="The model's name.")
 @device_options
+@dtype_option("bfloat16 where it is fast and the encoder sees no less")
 @click.option("--tensorboard", is_flag=True, help="Also write statistics for TensorBoard.")
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
@@ -153,6 +172,9 @@ def train(
     )
     if options["folder"] is not None:
         reject_options(click.get_current_context(), ("count",), "--pairs", "all of them are used")
+    if options["no_samples"]:
+        names = ("sample_prompts", "sample_size")
+        reject_options(click.get_current_context(), names, "--no-samples")
     from text2face.cli.training import parse_changes, show_settings, train_command
 
     if settings:

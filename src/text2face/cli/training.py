@@ -23,6 +23,7 @@ from text2face.errors import ArgumentError, CheckpointError
 from text2face.generators.mapping import rgb
 from text2face.loading import BUNDLED, load_encoder
 from text2face.pipeline import PipelineConfig, TextToFace
+from text2face.precision import number_type
 from text2face.printing import printable
 from text2face.storage.folders import make_config, read_json
 from text2face.storage.texts import read_prompts
@@ -40,10 +41,13 @@ from text2face.training.distributed import (
 )
 from text2face.training.initialisation import make_sampler
 from text2face.training.loop import CHECKPOINT, Progress, Recorder, Stopped, train
-from text2face.training.pairs import SHARD_SIZE, Mixing, read_pairs, write_pairs
+from text2face.training.pairs import SHARD_SIZE, Mixing, read_pairs, stored_quality, write_pairs
 from text2face.training.photos import Inverter, find_photos, write_photo_pairs
+from text2face.training.quality import Quality, batch_size_for, choose_quality
 
 _INTERRUPTED: Final = 130
+_FEW: Final = 64
+"""Fewer pairs are drawn whole: to find a cheaper way would take longer."""
 
 
 def make_pairs_command(
@@ -55,12 +59,14 @@ def make_pairs_command(
     folder: Path,
     count: int,
     seed: int,
-    batch_size: int,
+    batch_size: int | None,
+    resolution: int | None,
     mix: int,
     crossovers: str | None,
     size: int,
     max_skipped: int,
     device: str,
+    dtype: str | None,
     dry_run: bool,
     quiet: bool,
 ) -> None:
@@ -76,8 +82,11 @@ def make_pairs_command(
         if photos is None:
             generator = _to(rgb(load_generator(generator_source or str(BUNDLED))), place)
             mixing.layer_groups(generator.num_ws)
+        how = Drawn()
         if generator is not None:
-            _say(_cost(generator, encoder, folder, count, place), quiet)
+            how = _choose(generator, encoder, folder, count, place, dtype, resolution, quiet)
+            how = how if batch_size is None else dataclasses.replace(how, batch_size=batch_size)
+            _say(_cost(generator, encoder, folder, count, place, how), quiet)
         if dry_run:
             shards = math.ceil(count / SHARD_SIZE)
             _say(f"{count} pairs in {shards} shards of {SHARD_SIZE}, {folder}", quiet)
@@ -89,7 +98,7 @@ def make_pairs_command(
                     photos,
                     folder,
                     size=size,
-                    batch_size=batch_size,
+                    batch_size=batch_size or how.batch_size,
                     max_skipped=max_skipped,
                     inverter=inverter,
                     device=place,
@@ -103,8 +112,9 @@ def make_pairs_command(
                     folder,
                     count,
                     seed,
-                    batch_size,
+                    how.batch_size,
                     mixing=mixing,
+                    quality=how.quality,
                     device=place,
                     on_batch=report,
                 )
@@ -125,8 +135,11 @@ def train_command(
     resume: str,
     texts: Path | None,
     sample_prompts: Path | None,
+    no_samples: bool,
+    sample_size: int,
     name: str,
     device: str,
+    dtype: str | None,
     tensorboard: bool,
     dry_run: bool,
     quiet: bool,
@@ -147,11 +160,21 @@ def train_command(
             folder = out / "pairs"
             # The measured time is that of the pairs; training stops by its own clock.
             limit = f"{config.steps} steps" if config.steps else f"{config.minutes:g} min"
-            limits = f"then training for {limit}; previews and saving come on top"
-            _say(f"{_cost(generator, encoder, folder, count, place)}, {limits}", quiet)
+            limits = f"then training for {limit}, sample grids included; saving comes on top"
+            how = _choose(generator, encoder, folder, count, place, dtype, None, quiet)
+            _say(f"{_cost(generator, encoder, folder, count, place, how)}, {limits}", quiet)
             if not dry_run:
                 with _bar(_own_count(count), "pairs", quiet) as report:
-                    write_pairs(generator, encoder, folder, count, device=place, on_batch=report)
+                    write_pairs(
+                        generator,
+                        encoder,
+                        folder,
+                        count,
+                        batch_size=how.batch_size,
+                        quality=how.quality,
+                        device=place,
+                        on_batch=report,
+                    )
             elif not folder.is_dir():
                 _say(f"would make {count} pairs in {folder}, then train {config}", quiet)
                 return
@@ -174,7 +197,11 @@ def train_command(
             _say(f"{run}{', resumed' if (run / CHECKPOINT).exists() else ''}", quiet)
             recorders: list[Recorder] = []
             if rank() == 0:
-                recorders.append(runs.SampleGrids(run / "samples", generator, encoder, shown))
+                if not no_samples:
+                    grids = runs.SampleGrids(
+                        run / "samples", generator, encoder, shown, sample_size, dtype=dtype
+                    )
+                    recorders.append(grids)
                 if tensorboard:
                     recorders.append(runs.TensorBoard(run / "tensorboard"))
             try:
@@ -209,13 +236,70 @@ def train_command(
             _say(f"{run / runs.MODEL}: use it with --model", quiet)
 
 
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """How the images of pairs are drawn."""
+
+    quality: Quality = dataclasses.field(default_factory=Quality)
+    batch_size: int = 32
+
+
+def _choose(
+    generator: Any,
+    encoder: TextImageEncoder,
+    folder: Path,
+    count: int,
+    place: torch.device,
+    dtype: str | None,
+    resolution: int | None,
+    quiet: bool,
+) -> Drawn:
+    """How to draw the images of pairs: as asked for, as the pairs that are there, or as agrees."""
+    asked = dtype is not None or resolution is not None
+    chosen: list[Any] = [None]
+    if rank() == 0:
+        quality = None if asked else stored_quality(folder)
+        if quality is None and count < _FEW and not asked:
+            quality = Quality()
+        if quality is None:
+            kind = number_type(dtype) if dtype else None
+            quality, agreement = choose_quality(
+                generator, encoder, place, dtype=kind, resolution=resolution
+            )
+            if agreement is not None:
+                _say(
+                    f"images are drawn in {quality}: the encoder sees the same with a cosine of "
+                    f"{agreement:.4f} or more",
+                    quiet,
+                )
+        chosen[0] = str(quality)
+    if world_size() > 1:
+        torch.distributed.broadcast_object_list(chosen)
+    quality = Quality.parse(chosen[0])
+    return Drawn(quality, batch_size_for(quality.resolution or generator.img_resolution, place))
+
+
 def _cost(
-    generator: Any, encoder: TextImageEncoder, folder: Path, count: int, place: torch.device
+    generator: Any,
+    encoder: TextImageEncoder,
+    folder: Path,
+    count: int,
+    place: torch.device,
+    how: Drawn,
 ) -> str:
     """How long pairs will take, measured by the process that says it."""
     if rank() != 0:
         return ""
-    return pairs_cost(generator, encoder, folder, count, processes=world_size(), device=place)
+    return pairs_cost(
+        generator,
+        encoder,
+        folder,
+        count,
+        processes=world_size(),
+        device=place,
+        quality=how.quality,
+        batch_size=min(how.batch_size, count),
+    )
 
 
 def show_settings(preset_name: str) -> None:

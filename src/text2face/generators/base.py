@@ -43,6 +43,20 @@ class Generator(Protocol):
         ...
 
 
+@runtime_checkable
+class SkipGenerator(Protocol):
+    """A generator that has an image after each resolution (the skip architecture)."""
+
+    @property
+    def skip_resolutions(self) -> tuple[int, ...]:
+        """The sides of the images before the last one, in pixels; () = it has none."""
+        ...
+
+    def synthesize_at(self, w: Tensor, resolution: int, noise_mode: str = "const") -> Tensor:
+        """W [N, num_ws, w_dim] → images so far [N, img_channels, resolution, resolution]."""
+        ...
+
+
 def check_channels(channels: object) -> None:
     """Check that a generator's pictures are RGB, which every encoder and every file expects.
 

@@ -32,6 +32,11 @@ def upsample(image: Tensor) -> Tensor:
     return F.interpolate(padded, scale_factor=2, mode="bilinear")[:, :, 2:-2, 2:-2]
 
 
+def clamp(x: Tensor, limit: float) -> Tensor:
+    """Limit activations that nobody else holds, in place unless they carry gradients."""
+    return x.clamp(-limit, limit) if x.requires_grad else x.clamp_(-limit, limit)
+
+
 class StyledConv(nn.Module):
     """A 3×3 convolution with modulation, demodulation, noise, bias and leaky ReLU.
 
@@ -115,7 +120,7 @@ class StyledConv(nn.Module):
         x = F.leaky_relu_(x, _SLOPE)
         if self.clamp is not None:
             limit = self.clamp * gain / _ACTIVATION_GAIN
-            x = x.clamp(-limit, limit)
+            x = clamp(x, limit)
         return x
 
     def _power(self) -> Tensor:
@@ -162,7 +167,7 @@ class ToRGB(nn.Module):
         pixels = x.permute(0, 2, 3, 1).flatten(1, 2) @ weight.to(x.dtype).transpose(1, 2)
         image: Tensor = pixels.float().unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
         image += self.bias[:, None, None]
-        return image if self.clamp is None else image.clamp(-self.clamp, self.clamp)
+        return image if self.clamp is None else clamp(image, self.clamp)
 
 
 class UpsamplingSkip(nn.Module):

@@ -195,13 +195,21 @@ class MappedGenerator(SavedModule):
         Raises:
             ArgumentError: The shape does not fit this network, or there is no such noise mode.
         """
+        self._check_synthesis(w, noise_mode)
+        image: Tensor = self.synthesis(w, noise_mode)
+        return image
+
+    def _check_synthesis(self, w: Tensor, noise_mode: str) -> None:
+        """Check what is drawn from.
+
+        Raises:
+            ArgumentError: See `synthesize`.
+        """
         _check_shape("w", w, (None, self.num_ws, self.w_dim))
         if noise_mode not in NOISE_MODES:
             raise ArgumentError(
                 f"bad noise mode: got {noise_mode!r}, expected one of {', '.join(NOISE_MODES)}"
             )
-        image: Tensor = self.synthesis(w, noise_mode)
-        return image
 
 
 def rgb(generator: Generator) -> Generator:

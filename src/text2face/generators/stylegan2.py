@@ -217,3 +217,28 @@ class StyleGAN2(MappedGenerator):
     def __init__(self, config: StyleGAN2Config) -> None:
         """Make a network with random weights, ready for training."""
         super().__init__(config)
+
+    @property
+    def skip_resolutions(self) -> tuple[int, ...]:
+        """The sides of the images before the last one, from 8; () in other architectures."""
+        return self.config.resolutions[1:-1] if self.config.architecture == "skip" else ()
+
+    def synthesize_at(self, w: Tensor, resolution: int, noise_mode: str = "const") -> Tensor:
+        """Draw the images so far at a lower resolution, without the blocks above it.
+
+        Args:
+            w: [N, num_ws, w_dim].
+            resolution: One of `skip_resolutions`.
+            noise_mode: See `synthesize`.
+
+        Returns:
+            Images [N, img_channels, resolution, resolution], float32, not clamped.
+
+        Raises:
+            ArgumentError: The shape does not fit this network, or there is no such image.
+        """
+        self._check_synthesis(w, noise_mode)
+        if resolution not in self.skip_resolutions:
+            known = ", ".join(map(str, self.skip_resolutions)) or "none"
+            raise ArgumentError(f"resolution is {resolution}, expected one of {known}")
+        return self.synthesis.pyramid(w, noise_mode, resolution)[1][-1]

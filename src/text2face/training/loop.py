@@ -124,6 +124,8 @@ class Trainer:
             self._parallel = DistributedDataParallel(self.objective)
         self.step = 0
         self.seconds = 0.0
+        self.pause = 0.0
+        """Seconds since the last step that count as training too: sample grids and saving."""
         self._order = (-1, torch.empty(0, dtype=torch.long))
 
     @property
@@ -189,7 +191,8 @@ class Trainer:
         self.optimiser.step()
         self._follow()
         self.step += 1
-        spent = torch.tensor([time.monotonic() - began], dtype=torch.float64)
+        spent = torch.tensor([time.monotonic() - began + self.pause], dtype=torch.float64)
+        self.pause = 0.0
         self.seconds += float(sum_over_ranks(spent)) / world_size()  # all ranks keep the same time
         return Progress(
             step=self.step,
@@ -350,6 +353,7 @@ def train(
         with _stop_signals() as stop:
             while trainer.share < 1:
                 progress = trainer.train_step(out)
+                began = time.monotonic()
                 log(progress)
                 on_step(progress)
                 for recorder in (recorders or []) if first else []:
@@ -365,6 +369,7 @@ def train(
                         f"stopped at step {trainer.step}"
                         + (f"; {checkpoint} is saved, resume from it" if checkpoint else "")
                     )
+                trainer.pause = time.monotonic() - began  # others have waited for the first
         return trainer.finish()
 
 

@@ -21,6 +21,7 @@ from text2face.samplers.fast_text2stylegan import FastText2StyleGANSampler
 from text2face.samplers.flow import FlowSampler
 from text2face.samplers.saved import SavedSampler
 from text2face.samplers.standardised import StandardisedSampler
+from text2face.training.chunks import in_chunks
 from text2face.training.config import TrainingConfig
 from text2face.training.distributed import global_mean, mean_across
 from text2face.training.features import FeatureDistance
@@ -244,8 +245,13 @@ class LatentObjective(Objective):
     def _generator_miss(self, drawn: Tensor, text: Tensor) -> Tensor:
         """1 - cos(E(G(w)), e)."""
         generator, encoder = self.frozen.required("consistency through the generator")
-        images = generator.synthesize(self.sampler.restore(drawn.float())).clamp(-1, 1)
-        return 1 - F.cosine_similarity(encoder.encode_image(images).float(), text).mean()
+
+        def judge(w: Tensor, wanted: Tensor) -> tuple[Tensor]:
+            images = generator.synthesize(w).clamp(-1, 1)
+            return (F.cosine_similarity(encoder.encode_image(images).float(), wanted),)
+
+        w = self.sampler.restore(drawn.float())
+        return 1 - in_chunks(judge, generator.img_resolution, w, text)[0].mean()
 
 
 @register("objective", "bound")
@@ -335,19 +341,25 @@ class ImageObjective(Objective):
         generator, encoder = self.frozen.required("the objective 'images'")
         text = self.pseudo_text(batch.embeddings, batch.draws)
         condition = F.normalize(text, dim=1) * sampler.config.embedding_norm
-        images = batch.images
+        images, side = batch.images, generator.img_resolution
         if images is None:
             if batch.latents is None:
                 raise ArgumentError("these pairs hold neither latents nor images; make them again")
             with torch.no_grad():
-                images = generator.synthesize(batch.latents).clamp(-1, 1)
+                (images,) = in_chunks(_drawn_by(generator), side, batch.latents)
         mean, log_variance = sampler.infer(images, condition)
         z = mean + batch.draws.normal("code", mean.shape[1]).to(mean) * (0.5 * log_variance).exp()
         latents = sampler.decode(z, condition)
-        drawn = generator.synthesize(latents).clamp(-1, 1)
-        side = min(drawn.shape[-1], sampler.config.image_size)
-        features = self._distance(_resize(drawn, side), _resize(images, side)).mean()
-        cosine = F.cosine_similarity(encoder.encode_image(drawn).float(), text)
+
+        def judge(w: Tensor, real: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+            drawn = generator.synthesize(w).clamp(-1, 1)
+            side = min(drawn.shape[-1], sampler.config.image_size)
+            distance = self._distance(_resize(drawn, side), _resize(real, side))
+            cosine = F.cosine_similarity(encoder.encode_image(drawn).float(), wanted)
+            return distance, cosine
+
+        distance, cosine = in_chunks(judge, side, latents, images, text)
+        features = distance.mean()
         norm = (latents - sampler.latent_mean).flatten(1).norm(dim=1).mean()
         nats = divergence(mean, log_variance).sum(dim=1).mean()
         report = {"features": features, "miss": (1 - cosine).mean(), "norm": norm, "kl": nats}
@@ -368,6 +380,10 @@ def _through(
     drawn = draws.normal("code", mean.shape[1]).to(mean)
     decoded = sampler.decode(mean + drawn * (0.5 * log_variance).exp(), condition)
     return mean, log_variance, decoded.float()
+
+
+def _drawn_by(generator: Generator) -> Callable[[Tensor], tuple[Tensor]]:
+    return lambda w: (generator.synthesize(w).clamp(-1, 1),)
 
 
 def _resize(images: Tensor, side: int) -> Tensor:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +29,7 @@ from text2face.generators.base import Generator
 from text2face.generators.mapping import rgb
 from text2face.storage.folders import atomic_file
 from text2face.training.distributed import barrier, hold_together, rank, world_size
+from text2face.training.quality import Quality, draw_for_encoder
 
 __all__ = [
     "Mixing",
@@ -34,6 +37,7 @@ __all__ = [
     "make_pairs",
     "normal_rows",
     "read_pairs",
+    "stored_quality",
     "weights_fingerprint",
     "write_pairs",
 ]
@@ -132,6 +136,7 @@ def make_pairs(
     *,
     mixing: Mixing | None = None,
     start: int = 0,
+    quality: Quality | None = None,
     device: torch.device | str = "cpu",
     on_batch: Callable[[int], object] = lambda made: None,
 ) -> Pairs:
@@ -148,6 +153,7 @@ def make_pairs(
         batch_size: Images at once.
         mixing: Whether latents are mixed; None = W.
         start: The number of the first pair.
+        quality: How the images are drawn; None = whole, in float32. Autocast outside has no effect.
         device: Where generator and encoder are.
         on_batch: Called with the number of pairs made after each batch.
 
@@ -162,15 +168,18 @@ def make_pairs(
     mixing = mixing or Mixing()
     groups = mixing.layer_groups(generator.num_ws)
     latents, embeddings = [], []
-    for first in range(start, start + count, batch_size):
-        last = min(first + batch_size, start + count)
-        w = _latents(generator, first, last, seed, mixing, groups, device)
-        images = generator.synthesize(w).clamp(-1, 1)
-        embedding = F.normalize(encoder.encode_image(images).float(), dim=1)
-        latents.append((w if groups else w[:, 0]).half().cpu())
-        embeddings.append(embedding.half().cpu())
-        on_batch(last - start)
-    made = torch.cat(latents), torch.cat(embeddings)
+    with ExitStack() as stack:
+        for kind in {"cpu", torch.device(device).type}:
+            stack.enter_context(torch.autocast(kind, enabled=False))
+        for first in range(start, start + count, batch_size):
+            last = min(first + batch_size, start + count)
+            w = _latents(generator, first, last, seed, mixing, groups, device)
+            images = draw_for_encoder(generator, w, quality)
+            embedding = F.normalize(encoder.encode_image(images).float(), dim=1)
+            latents.append((w if groups else w[:, 0]).half().cpu())
+            embeddings.append(embedding.half().cpu())
+            on_batch(last - start)
+        made = torch.cat(latents), torch.cat(embeddings)
     return Pairs(*made, num_ws=generator.num_ws, layer_groups=groups)
 
 
@@ -226,6 +235,7 @@ def write_pairs(
     batch_size: int = 64,
     *,
     mixing: Mixing | None = None,
+    quality: Quality | None = None,
     device: torch.device | str = "cpu",
     on_batch: Callable[[int], object] = lambda made: None,
 ) -> None:
@@ -252,6 +262,8 @@ def write_pairs(
         "layer_groups": json.dumps(mixing.layer_groups(generator.num_ws)),
         "mixing": str(mixing.latents),
     }
+    if quality not in (None, Quality()):
+        series["quality"] = str(quality)
 
     def make(start: int, size: int, report: Callable[[int], object]) -> dict[str, Tensor]:
         pairs = make_pairs(
@@ -262,6 +274,7 @@ def write_pairs(
             batch_size,
             mixing=mixing,
             start=start,
+            quality=quality,
             device=device,
             on_batch=report,
         )
@@ -301,23 +314,49 @@ def _write_shards(
     on_batch: Callable[[int], object],
 ) -> None:
     done = 0
-    for index, start in enumerate(range(0, count, SHARD_SIZE)):
-        if index % world_size() != rank():
+    writing: Future[None] | None = None
+    with ThreadPoolExecutor(1, "text2face-shards") as writer:  # the next shard is drawn meanwhile
+        for index, start in enumerate(range(0, count, SHARD_SIZE)):
+            if index % world_size() != rank():
+                continue
+            path = folder / f"pairs-{index:06d}.safetensors"
+            size = min(SHARD_SIZE, count - start)
+            if not (path.exists() and _whole_shard(path, series, size)):
+
+                def report(made: int, before: int = done) -> None:
+                    on_batch(before + made)
+
+                tensors = make(start, size, report)
+                if writing is not None:
+                    writing.result()  # one shard waits at most, and no fault is lost
+                said = {**series, "start": str(start)}
+                writing = writer.submit(_write_shard, path, dict(tensors), said)
+            done += size
+            on_batch(done)
+        if writing is not None:
+            writing.result()
+
+
+def _write_shard(path: Path, tensors: dict[str, Tensor], series: Mapping[str, str]) -> None:
+    with atomic_file(path) as file:
+        # One entry: several would be written in an order that changes.
+        file.write(save(tensors, metadata={_SERIES: json.dumps(dict(series), sort_keys=True)}))
+
+
+def stored_quality(folder: Path) -> Quality | None:
+    """How the images of the pairs in a folder were drawn; None if there are none yet.
+
+    Raises:
+        ArgumentError: It is not known here.
+    """
+    for path in sorted(folder.glob("pairs-*.safetensors")):
+        try:
+            with safe_open(path, framework="pt") as shard:
+                drawn = _series(shard.metadata()).get("quality")
+        except (SafetensorError, OSError, ValueError):
             continue
-        path = folder / f"pairs-{index:06d}.safetensors"
-        size = min(SHARD_SIZE, count - start)
-        if not (path.exists() and _whole_shard(path, series, size)):
-
-            def report(made: int, before: int = done) -> None:
-                on_batch(before + made)
-
-            tensors = make(start, size, report)
-            with atomic_file(path) as file:
-                # One entry: several would be written in an order that changes.
-                said = json.dumps({**series, "start": str(start)}, sort_keys=True)
-                file.write(save(dict(tensors), metadata={_SERIES: said}))
-        done += size
-        on_batch(done)
+        return Quality.parse(drawn) if drawn else Quality()
+    return None
 
 
 def read_pairs(folder: str | Path, count: int | None = None) -> Pairs:
@@ -404,7 +443,8 @@ def _whole_shard(path: Path, series: Mapping[str, str], size: int) -> bool:
             held: int = shard.get_slice("embeddings").get_shape()[0]
     except (SafetensorError, OSError, ValueError):
         return False
-    different = {key for key, value in series.items() if metadata.get(key) != value}
+    compared = {**series, "quality": series.get("quality")}  # one of the two may not say it
+    different = {key for key, value in compared.items() if metadata.get(key) != value}
     if different:
         raise CheckpointError(
             f"{path} was made with another {' and '.join(sorted(different))}: "

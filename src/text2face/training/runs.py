@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -15,9 +16,10 @@ from torch import nn
 
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, OutputError, PromptError
-from text2face.generators.base import Generator
+from text2face.generators.base import Generator, SkipGenerator
 from text2face.generators.mapping import MappedGenerator
 from text2face.pipeline import PipelineConfig, TextToFace
+from text2face.precision import computes_in_bfloat16, number_type
 from text2face.samplers.base import LatentSampler
 from text2face.samplers.saved import SavedSampler
 from text2face.sheet import contact_sheet
@@ -27,6 +29,7 @@ from text2face.training.bank import PHRASES, make_bank
 from text2face.training.config import TrainingConfig
 from text2face.training.loop import Progress, Trainer
 from text2face.training.pairs import Pairs, weights_fingerprint
+from text2face.training.quality import AtQuality, Quality
 
 __all__ = ["SampleGrids", "TensorBoard", "check_series", "find_run", "new_run", "save_model"]
 
@@ -40,8 +43,11 @@ SAMPLE_PROMPTS: Final = (
 )
 BANK_SIZE: Final = 16_384
 _COLUMNS: Final = 6
+_LARGE: Final = 128  # pixels
 _PATIENCE: Final = 60.0  # seconds
-_GRIDS: Final = 10
+_GRIDS: Final = 5
+_MOST: Final = 0.1
+"""Of the time of a training, what sample grids may take before the last one."""
 
 
 def new_run(out: Path, name: str, facts: Mapping[str, Any]) -> Path:
@@ -157,7 +163,10 @@ def _fits_half(model: nn.Module) -> bool:
 
 
 class SampleGrids:
-    """Faces of fixed prompts and seeds, ten times in a training (a `Recorder`)."""
+    """Faces of fixed prompts and seeds, five times in a training (a `Recorder`).
+
+    Grids before the last one are left out where they would take more than a tenth of the time.
+    """
 
     def __init__(
         self,
@@ -165,31 +174,53 @@ class SampleGrids:
         generator: Generator,
         encoder: TextImageEncoder,
         prompts: Sequence[str] = SAMPLE_PROMPTS,
+        size: int = 256,
+        *,
+        dtype: str | None = None,
     ) -> None:
-        """Save grids `step-000100.png` in a folder; prompts that the encoder cannot read are left.
+        """Save grids `step-000100.jpg` in a folder; prompts that the encoder cannot read are left.
 
         Args:
             folder: Made if it is missing.
             generator: Draws the faces.
             encoder: Reads the prompts.
             prompts: One for each row.
+            size: Side of a face at most, in pixels.
+            dtype: The generator's number type; None = bfloat16 where it is fast, for faces of more
+                than 128 pixels.
         """
-        self._folder, self._parts = folder, (encoder, generator)
+        self._folder, self._parts, self._size = folder, (encoder, generator), size
+        self._dtype = dtype
+        self._spent = self._last = 0.0
         self._prompts = list(prompts)
         self._done: int | None = None
 
     def __call__(self, trainer: Trainer, progress: Progress) -> None:
-        """Save a grid if another tenth of the training is done."""
+        """Save a grid if another fifth of the training is done."""
         reached = int(_GRIDS * progress.share)
         if self._done is None:  # the first step of this run, resumed or not
             self._done = reached if progress.step > 1 else 0
         if reached <= self._done:
             return
         self._done = reached
+        if progress.share < 1 and self._spent + self._last > _MOST * progress.seconds:
+            return
+        began = time.monotonic()
+        self._draw(trainer)
+        self._last = time.monotonic() - began
+        self._spent += self._last
+
+    def _draw(self, trainer: Trainer) -> None:
         encoder, generator = self._parts
+        large = generator.img_resolution > _LARGE
+        fast = large and computes_in_bfloat16(trainer.device)
+        lower = generator.skip_resolutions if isinstance(generator, SkipGenerator) else ()
+        side = min((s for s in lower if s >= self._size), default=None)
+        dtype = number_type(self._dtype or ("bfloat16" if fast else None))
+        drawer = AtQuality(generator, Quality(dtype, side))
         sampler = trainer.average.with_bank(make_bank(trainer.pairs, encoder, size=4096))
         sampler = sampler.to(trainer.device)
-        pipe = TextToFace(encoder, cast("LatentSampler", sampler), generator)
+        pipe = TextToFace(encoder, cast("LatentSampler", sampler), drawer)
         pipe.device = trainer.device
         settings = pipe.settings(
             condition=trainer.config.condition, truncation=trainer.config.truncation
@@ -199,15 +230,22 @@ class SampleGrids:
         for prompt in self._prompts:
             try:
                 faces = pipe.draw([prompt], range(_COLUMNS), settings)
-                rows += [face.image for face in faces]
+                rows += [_at_most(face.image, self._size) for face in faces]
             except PromptError:
                 continue
             known.append(prompt)
         if not known:
             return
         make_folder(self._folder)
-        with atomic_file(self._folder / f"step-{trainer.step:06d}.png") as file:
-            contact_sheet(rows, _COLUMNS, known).save(file, "PNG")
+        with atomic_file(self._folder / f"step-{trainer.step:06d}.jpg") as file:
+            contact_sheet(rows, _COLUMNS, known).save(file, "JPEG", quality=90)
+
+
+def _at_most(picture: Image.Image, side: int) -> Image.Image:
+    """A square picture of so many pixels or less."""
+    if picture.width <= side:
+        return picture
+    return picture.resize((side, side), Image.Resampling.LANCZOS)
 
 
 def need_tensorboard() -> None:

@@ -21,6 +21,8 @@ from text2face import load_generator
 from text2face.errors import CheckpointError
 from text2face.generators.stylegan2 import StyleGAN2
 
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
+
 
 def same(model: Any, original: StyleGAN2) -> None:
     ours, theirs = model.state_dict(), original.state_dict()
@@ -82,6 +84,36 @@ def test_the_state_dict_of_a_network_of_nvidia(
     loaded = load_generator(path)
     same(loaded, model)
     assert torch.equal(loaded.mean_latent, model.mean_latent)
+
+
+@pytest.mark.parametrize("path", sorted(FIXTURES.glob("stylegan3-*.pkl")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("inside", [True, False])
+def test_the_state_dict_of_a_stylegan3(tmp_path: Path, path: Path, inside: bool) -> None:
+    whole: Any = load_generator(path)
+    filters = {
+        f"synthesis.{name}.{kind}": getattr(layer, kind)
+        for name, layer in zip(
+            writers._layer_names(whole.config), whole.synthesis.layers, strict=True
+        )
+        for kind in ("up_filter", "down_filter")
+        if getattr(layer, kind) is not None
+    }
+    state = nvidia_state(whole) | filters
+    torch.save({"G_ema": state} if inside else state, tmp_path / "network.pt")
+    loaded: Any = load_generator(tmp_path / "network.pt")
+    same(loaded, whole)
+    w = torch.randn(1, whole.num_ws, whole.w_dim)
+    assert torch.equal(loaded.synthesize(w), whole.synthesize(w))
+    last = max(filters)
+    torch.save({**state, last: 1.1 * filters[last]}, tmp_path / "network.pt")
+    with pytest.raises(CheckpointError, match=r"filter"):
+        load_generator(tmp_path / "network.pt")
+
+
+def test_a_stylegan3_of_another_schedule_is_refused(tmp_path: Path) -> None:
+    torch.save(nvidia_state(writers.small3(channel_base=100, channel_max=50)), tmp_path / "network.pt")
+    with pytest.raises(CheckpointError, match=r"state dict of a StyleGAN3.*a \.pkl"):
+        load_generator(tmp_path / "network.pt")
 
 
 @pytest.mark.parametrize("layout", ["rosinality", "nvidia"])
@@ -165,6 +197,19 @@ def test_the_widths_of_the_mapping_network_are_inferred(
     state = {k: v.contiguous() for k, v in nvidia_state(model).items()}
     save_file(state, tmp_path / "network.safetensors")
     same(load_generator(tmp_path / "network.safetensors"), model)
+
+
+def test_a_generator_without_its_average_loads(tmp_path: Path) -> None:
+    model = changed()
+    other = writers.randomised(changed(), seed=1)
+    for average, plain, state in (
+        ("g_ema", "g", lambda one: writers.rosinality_tree(one)["g_ema"]),
+        ("G_ema", "G", nvidia_state),
+    ):
+        torch.save({plain: state(model), "d": {}}, tmp_path / "network.pt")
+        same(load_generator(tmp_path / "network.pt"), model)
+        torch.save({plain: state(other), average: state(model)}, tmp_path / "network.pt")
+        same(load_generator(tmp_path / "network.pt"), model)
 
 
 def test_other_files_say_what_they_are(tmp_path: Path) -> None:

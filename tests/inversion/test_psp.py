@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import resource
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tests.checkpoints import writers
 from text2face.errors import ArgumentError, CheckpointError
 from text2face.inversion import psp
 from text2face.inversion.psp import PSPConfig, PSPEncoder
@@ -161,6 +164,73 @@ def test_a_checkpoint_becomes_generator_and_encoder(
     torch.save({"state_dict": state, "opts": odd}, path)
     with pytest.raises(CheckpointError, match="unsupported network"):
         psp.load_psp(path)
+
+
+def twice(depth: int) -> list[Any]:
+    """A list of two of the same list, and so on: as text it has 2^depth parts."""
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value, value]
+    return value
+
+
+def within(depth: int) -> Any:
+    """Dicts, one in the other."""
+    value: Any = "psp"
+    for _ in range(depth):
+        value = {"type": value}
+    return value
+
+
+def around_itself() -> list[Any]:
+    value: list[Any] = []
+    value.append(value)
+    return value
+
+
+BOMBS: dict[str, Any] = {
+    "a list in a list twice, 40 deep": lambda: {"opts": {"encoder_type": twice(40)}},
+    "the same as a Namespace": lambda: {"opts": argparse.Namespace(encoder_type=twice(40))},
+    "a list in itself": lambda: {"opts": {"encoder_type": around_itself()}},
+    "dicts 150 deep": lambda: {"opts": {"encoder_type": within(150)}},
+    "a name of 3 MB": lambda: {"opts": {"encoder_type": "A" * 3_000_000}},
+    "a name with escapes": lambda: {"opts": {"encoder_type": "\x1b[2J\nall is well"}},
+    "a number of 10,000 digits": lambda: {"opts": {"encoder_type": 1 << 33_000}},
+    "a tensor as a name": lambda: {"opts": {"encoder_type": torch.zeros(1).expand(10**9)}},
+    "a mean of 10⁹ numbers": lambda: {"latent_avg": torch.zeros(1).expand(10**9)},
+    "a mean that is a list": lambda: {"latent_avg": twice(40)},
+    "views of one number": lambda: {"state_dict": encoder_views(lambda shape: shape)},
+    "a tensor of 10¹² numbers": lambda: {"state_dict": encoder_views(lambda shape: (10**6,) * 2)},
+    "lists for tensors": lambda: {"state_dict": dict.fromkeys(encoder_views(tuple), twice(40))},
+}
+
+
+def encoder_views(shape: Any) -> dict[str, Tensor]:
+    """The names of an encoder, each with a view of a single number."""
+    with torch.device("meta"):
+        encoder = PSPEncoder(PSPConfig("psp", num_ws=4, w_dim=8))
+    return {
+        f"encoder.{name}": torch.zeros(1).expand(shape(tuple(tensor.shape)))
+        for name, tensor in saved_state(encoder).items()
+        if tensor.ndim and name != "latent_mean"
+    }
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_hostile_checkpoint_is_refused_at_once(tmp_path: Path, bomb: str) -> None:
+    decoder = writers.rosinality_tree(writers.small2())["g_ema"]
+    state = {f"decoder.{name}": tensor for name, tensor in decoder.items()}
+    changes = BOMBS[bomb]()
+    state |= changes.pop("state_dict", {"encoder.styles.0.linear.weight": torch.zeros(8, 8)})
+    tree = {"state_dict": state, "opts": {"encoder_type": "GradualStyleEncoder"}, **changes}
+    torch.save(tree, tmp_path / "psp.pt")
+    start, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CheckpointError) as caught:
+        psp.load_psp(tmp_path / "psp.pt")
+    assert time.process_time() - start < 5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KB
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 600
 
 
 def test_bad_values_are_named() -> None:

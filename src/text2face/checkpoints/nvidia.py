@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
-from text2face.errors import CheckpointError, quoted
+from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.foreign.pickles import PickledObject
 from text2face.foreign.weights import (
     ARCHITECTURES,
@@ -29,6 +30,8 @@ from text2face.registry import register
 
 __all__ = ["find_nvidia", "load_nvidia"]
 
+_STATES: Final = ("synthesis.b4.", "synthesis.input.")
+_LAYER: Final = re.compile(r"synthesis\.L(\d{1,2})_(\d{1,4})_(\d{1,4})\.weight")
 _MAX_MODULES: Final = 1000
 _MAX_VALUES: Final = 10_000
 _WEIGHT_AND_BIAS: Final = ("weight", "bias")
@@ -47,8 +50,8 @@ _STYLEGAN3_NUMBERS: Final = ("first_cutoff", "first_stopband", "last_stopband_re
 
 
 def find_nvidia(tree: object) -> PickledObject | None:
-    """The generator in a file: the averaged one, `G_ema`, or the file itself."""
-    found = tree.get("G_ema") if isinstance(tree, dict) else tree
+    """The generator in a file: `G_ema`, or `G` where there is no average, or the file itself."""
+    found = tree.get("G_ema", tree.get("G")) if isinstance(tree, dict) else tree
     return found if isinstance(found, PickledObject) and "_modules" in found.fields else None
 
 
@@ -63,17 +66,18 @@ def convert(tree: object, source: str, size: int) -> MappedGenerator | None:
 
 
 def find_state(tree: object) -> dict[str, Any] | None:
-    """The state dict of a generator, alone in a file or as its `G_ema`."""
-    found = tree.get("G_ema", tree) if isinstance(tree, dict) else None
+    """The state dict of a generator, alone in a file or as its `G_ema`, or else its `G`."""
+    found = tree.get("G_ema", tree.get("G", tree)) if isinstance(tree, dict) else None
     named = bare(found) if isinstance(found, dict) else {}
-    return named if any(name.startswith("synthesis.b4.") for name in named) else None
+    return named if any(name.startswith(_STATES) for name in named) else None
 
 
-def load_state(state: Mapping[str, Any], source: str, size: int) -> StyleGAN2:
-    """Make a StyleGAN2 from its state dict: shapes tell all but what is NVIDIA's default.
+def load_state(state: Mapping[str, Any], source: str, size: int) -> MappedGenerator:
+    """Make a network from its state dict: names and shapes tell all but what is NVIDIA's default.
 
     The learning-rate multiplier of the mapping network is 0.01, activations are leaky ReLUs, and
-    there is no clamp, which only matters in half precision.
+    StyleGAN2 has no clamp, which only matters in half precision. The cutoffs of StyleGAN3 are
+    those of its filters, which are in the file, or it is refused.
 
     Args:
         state: What `find_state` found.
@@ -87,27 +91,30 @@ def load_state(state: Mapping[str, Any], source: str, size: int) -> StyleGAN2:
     layers = 0
     while f"mapping.fc{layers}.weight" in weights:
         layers += 1
-    last = 4
-    while f"synthesis.b{2 * last}.conv1.weight" in weights:
-        last *= 2
     layer = {"activation": "lrelu", "bias_gain": 0.01, "conv_clamp": None}
+    modules = {f"mapping.fc{i}.": PickledObject("Layer", state=layer) for i in range(layers)}
     shape = weights.shape("mapping.fc0.weight", 2)
     embed = "mapping.embed.weight"
     width, classes = weights.shape(embed, 2) if embed in weights else (0, 0)
+    fields: dict[str, Any] = {
+        "z_dim": shape[1] - width,
+        "c_dim": classes,
+        "w_dim": weights.shape("mapping.w_avg", 1)[0],
+    }
+    if "synthesis.input.weight" in weights:
+        fields |= _schedule(weights)
+        return _stylegan3({"": PickledObject("Generator", state=fields), **modules}, weights)
+    last = 4
+    while f"synthesis.b{2 * last}.conv1.weight" in weights:
+        last *= 2
     if f"synthesis.b{last}.skip.weight" in weights:
         architecture = "resnet"
     else:
         joined = last == 4 or f"synthesis.b{last // 2}.torgb.weight" in weights
         architecture = "skip" if joined else "orig"
-    fields = {
-        "z_dim": shape[1] - width,
-        "c_dim": classes,
-        "w_dim": weights.shape("mapping.w_avg", 1)[0],
-        "img_resolution": last,
-        "img_channels": weights.shape(f"synthesis.b{last}.torgb.weight", 4)[0],
-    }
-    modules = {"": PickledObject("Generator", state=fields)}
-    modules |= {f"mapping.fc{i}.": PickledObject("Layer", state=layer) for i in range(layers)}
+    fields["img_resolution"] = last
+    fields["img_channels"] = weights.shape(f"synthesis.b{last}.torgb.weight", 4)[0]
+    modules[""] = PickledObject("Generator", state=fields)
     side = 4
     while side <= last:
         block = {"architecture": architecture}
@@ -115,6 +122,42 @@ def load_state(state: Mapping[str, Any], source: str, size: int) -> StyleGAN2:
         modules[f"synthesis.b{side}.conv1."] = PickledObject("Layer", state=layer)
         side *= 2
     return _stylegan2(modules, weights)
+
+
+def _schedule(weights: Weights) -> dict[str, Any]:
+    """The fields of a StyleGAN3 that the names and shapes of its layers tell.
+
+    Raises:
+        CheckpointError: They follow no schedule whose channels are half a power of two over the
+            cutoff, as NVIDIA's are.
+    """
+    names = sorted(filter(None, map(_LAYER.fullmatch, weights.names())), key=lambda m: int(m[1]))
+    sizes, channels = ([int(name[group]) for name in names] for group in (2, 3))
+    if len(names) > 2:
+        kwargs = {
+            "num_layers": len(names) - 1,
+            "channel_max": max(channels[:-1]),
+            "conv_kernel": weights.shape(names[0][0], 4)[3],
+            "use_radial_filters": any(
+                name.endswith(".down_filter") and weights.rank(name) == 2
+                for name in weights.names()
+            ),
+        }
+        image = {"img_resolution": sizes[-1], "img_channels": channels[-1]}
+        for power in range(4, 21):
+            kwargs["channel_base"] = 1 << power
+            try:
+                bands = StyleGAN3Config(**image, **kwargs, margin_size=0).bands
+            except ArgumentError:
+                continue
+            if [band.channels for band in bands] == channels:
+                kwargs["margin_size"] = (sizes[0] - bands[0].size) // 2
+                return {**image, "_init_kwargs": kwargs}
+    raise CheckpointError(
+        f"unsupported network: {weights.source} is the state dict of a StyleGAN3 with other layers "
+        "than NVIDIA's defaults make; expected the network itself, a .pkl, which says how it is "
+        "made"
+    )
 
 
 def load_nvidia(generator: PickledObject, source: str, size: int) -> MappedGenerator:

@@ -22,7 +22,10 @@ _MAX_BLOCKS: Final = 12
 
 
 def find_rosinality(tree: object) -> dict[Any, Any] | None:
-    """The generator's state dict in a file: `g_ema`, `decoder.*` of `state_dict`, or all of it."""
+    """The generator's state dict in a file.
+
+    It is `g_ema`, `decoder.*` of `state_dict`, or all of it; or `g`, where there is no average.
+    """
     if not isinstance(tree, dict):
         return None
     inner = tree.get("state_dict")
@@ -30,6 +33,7 @@ def find_rosinality(tree: object) -> dict[Any, Any] | None:
     if isinstance(inner, dict):  # pSp, e4e, Fast text2StyleGAN
         prefix, inner = "decoder.", bare(inner)
         places.append({k[len(prefix) :]: v for k, v in inner.items() if k.startswith(prefix)})
+    places.append(tree.get("g"))
     named = (bare(place) for place in places if isinstance(place, dict))
     return next((place for place in named if _MARK in place), None)
 

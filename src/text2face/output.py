@@ -218,7 +218,8 @@ class Output(Sequence[Face]):
             make_folder(path.parent)
             own = face.image.width
             image = resized(face.image, size or own)
-            provenance.write(path, image, record.at(image.width, drawn=own), sign=sign)
+            made = record.at(image.width, drawn=own)
+            provenance.write(path, image, made, sign=sign, overwrite=overwrite)
         return paths
 
     def _repr_png_(self) -> bytes | None:

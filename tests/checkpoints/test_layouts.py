@@ -111,7 +111,9 @@ def test_the_state_dict_of_a_stylegan3(tmp_path: Path, path: Path, inside: bool)
 
 
 def test_a_stylegan3_of_another_schedule_is_refused(tmp_path: Path) -> None:
-    torch.save(nvidia_state(writers.small3(channel_base=100, channel_max=50)), tmp_path / "network.pt")
+    torch.save(
+        nvidia_state(writers.small3(channel_base=100, channel_max=50)), tmp_path / "network.pt"
+    )
     with pytest.raises(CheckpointError, match=r"state dict of a StyleGAN3.*a \.pkl"):
         load_generator(tmp_path / "network.pt")
 

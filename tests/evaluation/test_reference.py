@@ -48,3 +48,23 @@ def test_bad_folders_are_told(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", np.zeros((2, 3)))
     with pytest.raises(ArgumentError, match="expected uint8"):
         ReferenceImages.read(tmp_path, 8)
+
+
+@pytest.mark.parametrize("damage", ["cut off", "changed"])
+def test_damaged_pixels_are_skipped_and_told(tmp_path: Path, damage: str) -> None:
+    noise = np.random.RandomState(0).randint(0, 256, (4, 64, 64, 3)).astype(np.uint8)
+    for i, pixels in enumerate(noise):
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+    content = (tmp_path / "1.png").read_bytes()
+    half = len(content) // 2
+    rest = b"" if damage == "cut off" else bytes(100) + content[half + 100 :]
+    (tmp_path / "1.png").write_bytes(content[:half] + rest)
+    said: list[str] = []
+    reference = ReferenceImages.read(tmp_path, 8, said.append)
+    seen = torch.cat(list(reference.images(range(4), batch_size=1)))
+    assert len(seen) == 3
+    assert said == [f"{tmp_path / '1.png'}: its pixels are damaged or cut off"]
+    for i in (0, 2):
+        (tmp_path / f"{i}.png").write_bytes(content[:half])
+    with pytest.raises(ArgumentError, match="1 of 4 pictures can be read; expected at least two"):
+        list(reference.images(range(4)))

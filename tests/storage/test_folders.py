@@ -161,6 +161,28 @@ def test_an_interrupted_file_keeps_the_old_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_appeared_meanwhile_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    if not links:  # as FAT answers
+        monkeypatch.setattr(os, "link", refuse)
+    with folders.atomic_file(tmp_path / "face.png", overwrite=False) as file:
+        file.write(b"1")
+    (tmp_path / "link.png").symlink_to("nowhere")
+    for name in ("face.png", "link.png"):
+        with (
+            pytest.raises(OutputError, match="was written by another process meanwhile"),
+            folders.atomic_file(tmp_path / name, overwrite=False) as file,
+        ):
+            file.write(b"2")
+    assert (tmp_path / "face.png").read_bytes() == b"1"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["face.png", "link.png"]
+
+
 def test_a_file_in_the_way_of_a_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     for folder in (tmp_path / "out", tmp_path / "out" / "deeper"):

@@ -90,11 +90,11 @@ def encode(image: Path, out: Path, quiet: bool, overwrite: bool, **options: Any)
     pipe = _load(options)
     face = _face(pipe, image, options)
     if out.suffix == ".png":
-        _write(pipe, out, face, [_start(image)], sign)
+        _write(pipe, out, face, [_start(image)], sign, overwrite)
     else:
         from text2face.cli.generate_job import write_latent
 
-        write_latent(out, face)
+        write_latent(out, face, overwrite=overwrite)
     _tell(quiet, out)
 
 
@@ -137,7 +137,7 @@ def edit(
     for prompt in words:
         face = pipe.edit(face, prompt, strength=strength, method=method, source=source, lock=lock)
         steps.append(_step(prompt, strength, method, source, lock, face.score))
-    _write(pipe, out, face, steps, sign)
+    _write(pipe, out, face, steps, sign, overwrite)
     if as_json:
         click.echo(json.dumps({"path": str(out), "steps": steps}))
     else:
@@ -156,7 +156,8 @@ def mix(a: Path, b: Path, out: Path, layers: str, quiet: bool, overwrite: bool, 
     sign = _signer(o, a, b)
     pipe = _load(o)
     face = pipe.mix(_face(pipe, a, o), _face(pipe, b, o), layers)
-    _write(pipe, out, face, [_start(a), {"mixed with": b.name, "layers": layers}], sign)
+    steps = [_start(a), {"mixed with": b.name, "layers": layers}]
+    _write(pipe, out, face, steps, sign, overwrite)
     _tell(quiet, out)
 
 
@@ -178,7 +179,8 @@ def interpolate(
     _check_page(pipe, out, steps, steps)
     faces = pipe.interpolate(_face(pipe, a, o), _face(pipe, b, o), steps)
     done = [_start(a), {"interpolated to": b.name, "steps": steps}]
-    _write_sequence(pipe, out, [face.image for face in faces], done, fps, sign)
+    images = [face.image for face in faces]
+    _write_sequence(pipe, out, images, done, fps, sign, overwrite)
     _tell(quiet, out)
 
 
@@ -233,10 +235,11 @@ def sweep(
         images = [face.image for row in rows for face in pipe.sweep(row, prompt, strengths, **how)]
         heads = [f"{other} {s:g}; {prompt} {first:g} to {last:g}" for s in strengths]
         sheet = contact_sheet(images, steps, heads)
-        _write_sheet(pipe, out, sheet, [*done, {"down the rows": other}], sign)
+        _write_sheet(pipe, out, sheet, [*done, {"down the rows": other}], sign, overwrite)
     else:
         faces = pipe.sweep(start, prompt, strengths, **how)
-        _write_sequence(pipe, out, [face.image for face in faces], done, fps, sign)
+        images = [face.image for face in faces]
+        _write_sequence(pipe, out, images, done, fps, sign, overwrite)
     _tell(quiet, out)
 
 
@@ -350,13 +353,21 @@ def _signer(options: Mapping[str, Any], *images: Path) -> Signer | None:
 
 
 def _write(
-    pipe: TextToFace, out: Path, face: Face, steps: list[dict[str, Any]], sign: Signer | None
+    pipe: TextToFace,
+    out: Path,
+    face: Face,
+    steps: list[dict[str, Any]],
+    sign: Signer | None,
+    overwrite: bool,
 ) -> None:
     from text2face.editing.records import write_edited
     from text2face.storage.folders import make_folder
 
     make_folder(out.parent)
-    write_edited(out, face.image, pipe, steps, face.latent, noise=face.noise, sign=sign)
+    write_edited(
+        out, face.image, pipe, steps, face.latent,
+        noise=face.noise, sign=sign, overwrite=overwrite,
+    )  # fmt: skip
 
 
 def _write_sheet(
@@ -365,12 +376,13 @@ def _write_sheet(
     sheet: Image.Image,
     steps: list[dict[str, Any]],
     sign: Signer | None,
+    overwrite: bool,
 ) -> None:
     from text2face.editing.records import write_edited
     from text2face.storage.folders import make_folder
 
     make_folder(out.parent)
-    write_edited(out, sheet, pipe, steps, sign=sign)
+    write_edited(out, sheet, pipe, steps, sign=sign, overwrite=overwrite)
 
 
 def _write_sequence(
@@ -380,6 +392,7 @@ def _write_sequence(
     steps: list[dict[str, Any]],
     fps: int,
     sign: Signer | None,
+    overwrite: bool,
 ) -> None:
     from text2face.editing.records import write_edited
     from text2face.motion import ping_pong
@@ -387,10 +400,11 @@ def _write_sequence(
     from text2face.storage.folders import make_folder
 
     if out.suffix == ".png":
-        _write_sheet(pipe, out, contact_sheet(images, len(images)), steps, sign)
+        row = contact_sheet(images, len(images))
+        _write_sheet(pipe, out, row, steps, sign, overwrite)
         return
     make_folder(out.parent)
-    write_edited(out, ping_pong(images), pipe, steps, fps=fps, sign=sign)
+    write_edited(out, ping_pong(images), pipe, steps, fps=fps, sign=sign, overwrite=overwrite)
 
 
 def _tell(quiet: bool, path: Path) -> None:

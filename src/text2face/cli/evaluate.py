@@ -147,9 +147,13 @@ class EvaluateJob:
             if network is not None:
                 network.to(pipe.device)
         size = pipe.generator.img_resolution
-        reference = ReferenceImages.read(self.reference, size) if self.reference else None
-        for line in reference.skipped if reference else ():
-            note(f"skipped {line}")
+        reference = None
+        if self.reference:
+
+            def skip(line: str) -> None:
+                note(f"skipped {line}")
+
+            reference = ReferenceImages.read(self.reference, size, skip)
         bar = tqdm(unit="face", leave=False, disable=True if self.quiet else None)
         return Bench(
             pipe,

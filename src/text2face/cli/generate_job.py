@@ -234,8 +234,11 @@ class GenerateJob:
                     path = self._path(face.prompt, face.seed)
                     make_folder(path.parent)
                     if self.save_latents:
-                        write_latent(path.with_suffix(f".{self.save_latents}"), face)
-                    provenance.write(path, face.image, record, sign=self.signer)
+                        beside = path.with_suffix(f".{self.save_latents}")
+                        write_latent(beside, face, overwrite=self.overwrite)
+                    provenance.write(
+                        path, face.image, record, sign=self.signer, overwrite=self.overwrite
+                    )
                     faces.append(face)
                     records.append(record)
                     self._tell(bar, path, f"score {face.score:.3f}", asdict(record))
@@ -299,7 +302,7 @@ class GenerateJob:
         from text2face.sheet import contact_sheet
 
         sheet = contact_sheet([face.image for face in faces], columns, self._captions)
-        provenance.write_sheet(path, sheet, records, sign=self.signer)
+        provenance.write_sheet(path, sheet, records, sign=self.signer, overwrite=self.overwrite)
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -343,9 +346,13 @@ def _probe() -> bytes:
     return file.getvalue()
 
 
-def write_latent(path: Path, face: Face) -> None:
-    """Save w [1, num_ws, w_dim] as NVIDIA's tools do, under the name "w"."""
-    with atomic_file(path) as file:
+def write_latent(path: Path, face: Face, *, overwrite: bool) -> None:
+    """Save w [1, num_ws, w_dim] as NVIDIA's tools do, under the name "w".
+
+    Raises:
+        OutputError: It cannot be written, or is there already and may not be overwritten.
+    """
+    with atomic_file(path, overwrite=overwrite) as file:
         if path.suffix == ".npz":
             import numpy as np
 

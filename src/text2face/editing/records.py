@@ -130,6 +130,7 @@ def write_edited(
     noise: Noise | None = None,
     fps: int = 12,
     sign: provenance.Signer | None = None,
+    overwrite: bool = True,
 ) -> None:
     """Save a picture with what was done to make it, whole or not at all.
 
@@ -142,10 +143,11 @@ def write_edited(
         noise: The noise inputs of the picture; None = "const".
         fps: Frames in a second.
         sign: Adds Content Credentials.
+        overwrite: Whether it may take the place of a file.
 
     Raises:
         ArgumentError: The format is unknown.
-        OutputError: It cannot be written.
+        OutputError: It cannot be written, or is there already and may not be overwritten.
     """
     content: dict[str, Any] = {
         "edited": list(steps),
@@ -158,4 +160,6 @@ def write_edited(
         if noise is not None and noise.mode != "const":
             content["noise"] = list(noise)
     parameters = "; ".join(" ".join(f"{k} {v}" for k, v in step.items()) for step in steps)
-    provenance.write_edited(path, image, parameters, content, fps=fps, sign=sign)
+    provenance.write_edited(
+        path, image, parameters, content, fps=fps, sign=sign, overwrite=overwrite
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,10 +29,19 @@ class ReferenceImages:
     """The side that all are given, in pixels."""
     skipped: Sequence[str] = ()
     """Files that are called pictures and are no PNG, JPEG or WebP, with the reason."""
+    on_skipped: Callable[[str], object] = lambda line: None
+    """Called with each line of `skipped`, and with one for each picture found damaged later."""
 
     @classmethod
-    def read(cls, folder: Path, size: int) -> ReferenceImages:
+    def read(
+        cls, folder: Path, size: int, on_skipped: Callable[[str], object] = lambda line: None
+    ) -> ReferenceImages:
         """Find the pictures of a folder and of those in it.
+
+        Args:
+            folder: Where they are.
+            size: The side that all are given, in pixels.
+            on_skipped: Called with a line about each file that is skipped.
 
         Raises:
             ArgumentError: There are fewer than two.
@@ -65,7 +74,9 @@ class ReferenceImages:
                 f"{len(paths)} pictures in {folder}{more}, expected a folder of at least two, PNG, "
                 "JPEG or WebP files of faces"
             )
-        return cls(paths, size, skipped)
+        for line in skipped:
+            on_skipped(line)
+        return cls(paths, size, skipped, on_skipped)
 
     def __len__(self) -> int:
         """How many there are."""
@@ -81,17 +92,25 @@ class ReferenceImages:
         return digest.hexdigest()[:16]
 
     def images(self, rows: Sequence[int], batch_size: int = 100) -> Iterator[Tensor]:
-        """Batches of images [n, 3, size, size] in [-1, 1].
+        """Batches of images [n, 3, size, size] in [-1, 1]; damaged pictures are skipped.
 
         Raises:
-            ArgumentError: A file is no picture.
+            ArgumentError: Fewer than two of several can be read.
         """
+        read = 0
         for start in range(0, len(rows), batch_size):
-            chosen = [self._picture(row) for row in rows[start : start + batch_size]]
-            pixels = torch.from_numpy(np.stack(chosen).astype(np.float32) / 127.5 - 1)
-            yield pixels.permute(0, 3, 1, 2)
+            found = [self._picture(row) for row in rows[start : start + batch_size]]
+            chosen = [picture for picture in found if picture is not None]
+            read += len(chosen)
+            if chosen:
+                pixels = torch.from_numpy(np.stack(chosen).astype(np.float32) / 127.5 - 1)
+                yield pixels.permute(0, 3, 1, 2)
+        if read < min(2, len(rows)):
+            raise ArgumentError(
+                f"{read} of {len(rows)} pictures can be read; expected at least two"
+            )
 
-    def _picture(self, row: int) -> NDArray[np.uint8]:
+    def _picture(self, row: int) -> NDArray[np.uint8] | None:
         found = self.pictures[row]
         if not isinstance(found, Path):
             if found.shape[:2] == (self.size, self.size):
@@ -100,7 +119,8 @@ class ReferenceImages:
         try:
             return self._resized(read_picture(found))
         except ArgumentError as error:
-            raise ArgumentError(f"{error}; or take it out of the folder") from None
+            self.on_skipped(str(error).removeprefix("cannot read ").split(";")[0])
+            return None
 
     def _resized(self, picture: Image.Image) -> NDArray[np.uint8]:
         side = min(picture.size)

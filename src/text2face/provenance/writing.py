@@ -233,29 +233,41 @@ def _gif(
     return xmp.into_gif(file, xmp.make(_text(content, kept)))
 
 
-def write(path: Path, image: Image.Image, record: Record, *, sign: Signer | None = None) -> None:
+def write(
+    path: Path,
+    image: Image.Image,
+    record: Record,
+    *,
+    sign: Signer | None = None,
+    overwrite: bool = True,
+) -> None:
     """Save an image with its record, whole or not at all, in the format that its name tells.
 
     Raises:
         ArgumentError: No such format.
-        OutputError: It cannot be written.
+        OutputError: It cannot be written, or is there already and may not be overwritten.
     """
     file = encode_file(image, record, file_format(path), sign=sign)
-    with atomic_file(path) as target:
+    with atomic_file(path, overwrite=overwrite) as target:
         target.write(file)
 
 
 def write_sheet(
-    path: Path, image: Image.Image, records: Sequence[Record], *, sign: Signer | None = None
+    path: Path,
+    image: Image.Image,
+    records: Sequence[Record],
+    *,
+    sign: Signer | None = None,
+    overwrite: bool = True,
 ) -> None:
     """Save a contact sheet with the records of its faces, whole or not at all.
 
     Raises:
         ArgumentError: No such format, or it has no room for so many records.
-        OutputError: It cannot be written.
+        OutputError: It cannot be written, or is there already and may not be overwritten.
     """
     file = encode_file(image, list(records), file_format(path), sign=sign)
-    with atomic_file(path) as target:
+    with atomic_file(path, overwrite=overwrite) as target:
         target.write(file)
 
 
@@ -267,6 +279,7 @@ def write_edited(
     *,
     fps: int = 12,
     sign: Signer | None = None,
+    overwrite: bool = True,
 ) -> None:
     """Save what words and seed alone do not make, whole or not at all.
 
@@ -277,6 +290,7 @@ def write_edited(
         content: JSON values, "edited" among them: the list of what was done.
         fps: Frames in a second, 1 to 50.
         sign: Adds Content Credentials.
+        overwrite: Whether it may take the place of a file.
 
     Raises:
         ArgumentError: No such format, or it has no room for so much, or frames of several sizes.
@@ -295,5 +309,5 @@ def write_edited(
             )
     duration = round(1000 / fps)
     file = _assemble(frames, parameters, content, format, duration=duration, sign=sign)
-    with atomic_file(path) as target:
+    with atomic_file(path, overwrite=overwrite) as target:
         target.write(file)

@@ -367,22 +367,49 @@ def check_writable(folder: Path) -> None:
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+def atomic_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
     """Open a file for writing that appears under its name only when it is whole.
 
+    Args:
+        path: Its name.
+        overwrite: Whether it may take the place of a file that appeared meanwhile.
+
     Raises:
-        OutputError: It cannot be written; nothing is left behind.
+        OutputError: It cannot be written, or may not; nothing is left behind.
     """
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as file:
             yield file
-        os.replace(temporary, path)
+        if overwrite:
+            os.replace(temporary, path)
+        else:
+            _publish(temporary, path)
+    except FileExistsError:
+        raise OutputError(
+            f"{path} was written by another process meanwhile, and is kept; choose another name or "
+            "folder, or pass --overwrite"
+        ) from None
     except OSError as error:
         raise OutputError(cannot_write(path, error)) from None
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    """Give a file its name, unless there is one of that name.
+
+    Raises:
+        FileExistsError: There is.
+    """
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        os.replace(temporary, path)
 
 
 def cannot_write(path: Path, error: OSError) -> str:

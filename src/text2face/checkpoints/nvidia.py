@@ -134,7 +134,7 @@ def _schedule(weights: Weights) -> dict[str, Any]:
     names = sorted(filter(None, map(_LAYER.fullmatch, weights.names())), key=lambda m: int(m[1]))
     sizes, channels = ([int(name[group]) for name in names] for group in (2, 3))
     if len(names) > 2:
-        kwargs = {
+        kwargs: dict[str, Any] = {
             "num_layers": len(names) - 1,
             "channel_max": max(channels[:-1]),
             "conv_kernel": weights.shape(names[0][0], 4)[3],
@@ -143,7 +143,7 @@ def _schedule(weights: Weights) -> dict[str, Any]:
                 for name in weights.names()
             ),
         }
-        image = {"img_resolution": sizes[-1], "img_channels": channels[-1]}
+        image: dict[str, Any] = {"img_resolution": sizes[-1], "img_channels": channels[-1]}
         for power in range(4, 21):
             kwargs["channel_base"] = 1 << power
             try:

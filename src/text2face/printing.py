@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-__all__ = ["printable"]
+__all__ = ["printable", "three_digits"]
 
 _JOINERS: Final = "\u200c\u200d"
 """Part of the spelling of Persian, of the scripts of India, and of emoji."""
@@ -29,3 +29,8 @@ def printable(text: object, most: int | None = None) -> str:
         for letter in str(text)
     )
     return shown if most is None or len(shown) <= most else shown[: most - 1] + "…"
+
+
+def three_digits(value: float) -> str:
+    """A number as people read it: three digits, or all before the point; no 1.22e+03."""
+    return f"{value:,.0f}" if 999.5 <= abs(value) < 1e15 else f"{value:.3g}"

@@ -51,8 +51,8 @@ DECIDED: dict[str, str] = {
     "interpolate": f"a b out steps fps {MODEL}",
     "sweep": f"image prompt out first last steps other fps {EDIT} {FACE} {MODEL}",
     "evaluate": """model outdir assets reference prompts second_encoder sections prompt_count
-        image_count edit_count seed condition truncation shortlist device threads dtype
-        batch_size fresh plots quiet""",
+        image_count edit_count diversity_count seed condition truncation shortlist device
+        threads dtype batch_size fresh plots quiet""",
 }
 
 PHOTOS = ["pairs", "--photos", "photos", "-o", "p"]

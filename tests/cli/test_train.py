@@ -121,6 +121,9 @@ def test_a_dry_run_writes_nothing(
     assert not out.exists()
     assert not (tmp_path / "more").exists()
     said = capsys.readouterr().err
+    missing = ["pairs", *parts[2:], "--generator", "/no/such.pkl", "-o", tmp_path / "more"]
+    assert run(*missing, "--dry-run") == 1
+    assert "no file /no/such.pkl" in capsys.readouterr().err
     assert "parameters; nothing was written" in said
     assert "16384 pairs in 16 shards" in said
 

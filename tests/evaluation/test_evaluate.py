@@ -110,6 +110,7 @@ def test_a_model_without_a_judge(
     (tmp_path / "prompts.txt").write_text("an old man\na woman with red hair\n")
     out = tmp_path / "out"
     command = ["evaluate", model, "-o", out, "--image-count", 20, "--no-plots", "-q"]
+    command += ["--diversity-count", 3]
     assert run(*command, "--prompts", "prompts.txt", "--second-encoder", model / "encoder") == 0
     results = json.loads((out / "evaluation.json").read_text())
     entry = results["sections"]["words"]["groups"]["prompts"]
@@ -120,6 +121,7 @@ def test_a_model_without_a_judge(
     assert "--reference" in missing["distances: all"]
     assert "judge" in missing["diversity: spread of what is not named"]
     assert results["sections"]["diversity"]["held against"] == "random faces"
+    assert results["sections"]["diversity"]["faces of each"] == 3
 
 
 def test_bad_input_is_told_in_one_line(
@@ -276,7 +278,15 @@ def test_few_pictures_are_warned_of(
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(1219.6, "1,220"), (999.4, "999"), (12.345, "12.3"), (4.88e-6, "4.88e-06")]
+    ("value", "text"),
+    [
+        (1219.6, "1,220"),
+        (999.4, "999"),
+        (999.9, "1,000"),
+        (-1e5, "-100,000"),
+        (12.345, "12.3"),
+        (4.88e-6, "4.88e-06"),
+    ],
 )
 def test_numbers_are_written_out(value: float, text: str) -> None:
     assert number("ms an image", value) == text

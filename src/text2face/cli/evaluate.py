@@ -45,6 +45,7 @@ class EvaluateJob:
     prompt_count: int
     image_count: int
     edit_count: int
+    diversity_count: int
     seed: int
     settings: Mapping[str, Any]
     device: str
@@ -163,7 +164,12 @@ class EvaluateJob:
             second,
             self.second_encoder or "the judge's reader",
             reference,
-            Sizes(self.prompt_count, self.image_count, self.edit_count),
+            Sizes(
+                self.prompt_count,
+                self.image_count,
+                self.edit_count,
+                diverse_images=self.diversity_count,
+            ),
             self.settings,
             self.seed,
             self.batch_size,
@@ -344,6 +350,13 @@ def _write(path: Path, text: str) -> None:
     default=200,
     show_default=True,
     help="Faces to edit.",
+)
+@click.option(
+    "--diversity-count",
+    type=click.IntRange(2),
+    default=40,
+    show_default=True,
+    help="Faces of each of 12 prompts, to see how they differ.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True)
 @click.option("--condition", help="How words condition the sampler.  [default: model's]")

@@ -24,7 +24,7 @@ from text2face.generators.mapping import rgb
 from text2face.loading import BUNDLED, load_encoder
 from text2face.pipeline import PipelineConfig, TextToFace
 from text2face.precision import number_type
-from text2face.printing import printable
+from text2face.printing import printable, three_digits
 from text2face.storage.folders import make_config, read_json
 from text2face.storage.texts import read_prompts
 from text2face.training import runs
@@ -434,7 +434,9 @@ def show_training(quiet: bool = False) -> Iterator[Callable[[Progress], object]]
         def report(progress: Progress) -> None:
             bar.n = round(100 * progress.share)
             if progress.step % 20 == 0 or progress.share == 1:
-                parts = ", ".join(f"{name} {value:.3g}" for name, value in progress.parts.items())
+                parts = ", ".join(
+                    f"{name} {three_digits(value)}" for name, value in progress.parts.items()
+                )
                 speed = f"{progress.pairs_per_second:.0f} pairs/s"
                 bar.set_postfix_str(f"step {progress.step}, {parts}, {speed}")
 

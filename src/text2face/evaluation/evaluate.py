@@ -277,7 +277,8 @@ def measure_diversity(bench: Bench) -> dict[str, Any]:
                 full[name] += entropy(fitting.classes[name], len(labels[name]))
     if not distances:
         raise NotAvailable(
-            f"no prompt is shown by {images} of the {bench.sizes.images} pictures; raise --images"
+            f"no prompt is shown by {images} of the {bench.sizes.images} pictures; raise "
+            "--image-count, or lower --diversity-count"
         )
     out: dict[str, Any] = {
         "prompts": len(distances),

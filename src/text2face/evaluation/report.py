@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from text2face.printing import three_digits
+
 __all__ = ["markdown", "number", "section", "table"]
 
 _TITLES = {"editing": "Text + image"}
@@ -33,7 +35,7 @@ def number(name: str, value: object) -> str:
     if isinstance(value, float):
         if any(word in name for word in _SHARES):
             return f"{value:.1%}"
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+        return three_digits(value)
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

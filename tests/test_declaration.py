@@ -27,9 +27,8 @@ from click.testing import CliRunner
 from text2face import ArgumentError, TextToFace, provenance
 from text2face.cli import cli
 from text2face.serving.api import make_app
-from text2face.serving.controls import read_controls, setting_controls, show_settings
+from text2face.serving.controls import controls, differing, read_controls
 from text2face.serving.engine import Engine
-from text2face.settings import options
 
 shown = CliRunner().invoke(cli, ["generate", "--help"]).output
 assert "--glow FLOAT" in shown and "How much it glows.  [default: 0.5]" in shown, shown
@@ -62,11 +61,10 @@ glow = body["schema"]["properties"]["glow"]
 assert glow["description"] == "How much it glows."
 assert glow["anyOf"][0] == {"type": "number", "maximum": 2, "minimum": 0}, glow
 
-index = [option.name for option in options()].index("glow")
-control = setting_controls(pipe.config)[index]
-assert (control.label, control.minimum, control.maximum, control.value) == ("Glow", 0, 2, 0.5)
-values = show_settings(settings)
-assert read_controls(values)["glow"] == values[index] == 1.25
+(control,) = [one for one in controls(pipe.config) if one["name"] == "glow"]
+shown = [control[name] for name in ("label", "low", "high", "default", "help")]
+assert shown == ["Glow", 0, 2, 0.5, "How much it glows."], shown
+assert read_controls(differing(settings, pipe.config)) == {"glow": 1.25}
 print("everywhere")
 """
 

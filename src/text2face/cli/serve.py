@@ -8,7 +8,6 @@ import math
 import os
 import signal
 import socket
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +15,6 @@ import click
 
 from text2face.cli.options import Command, dtype_option
 from text2face.errors import ArgumentError, OutputError, one_line
-from text2face.storage.hub import without_proxies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -171,8 +169,6 @@ def _run(
     **limits: Any,
 ) -> None:
     extra = "ui" if page else "serve"
-    if page:
-        os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     try:
         import uvicorn
 
@@ -181,11 +177,7 @@ def _run(
         from text2face.serving.engine import Engine, EngineConfig
 
         if page:
-            from text2face.serving.uploads import page_folder
-
-            page_folder()  # before Gradio is imported: it remembers where files go
-            with without_proxies():  # Gradio makes an HTTP client while it is imported
-                from text2face.serving.page import mount
+            from text2face.serving.page import mount
     except ImportError as error:
         raise ArgumentError(
             f"{error.name or one_line(error)} is not installed; pip install 'text2face[{extra}]'"
@@ -243,7 +235,7 @@ class _Ended(BaseException):
 
 @contextlib.contextmanager
 def _ended_by_signal() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind as Ctrl-C does, so that private files are deleted.
+    """Let SIGTERM and SIGHUP unwind as Ctrl-C does.
 
     The process then ends of the signal, as whoever sent it expects.
     """
@@ -262,8 +254,6 @@ def _ended_by_signal() -> Iterator[None]:
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
-        if uploads := sys.modules.get("text2face.serving.uploads"):
-            uploads.close_page_folder()
     if came:
         signal.raise_signal(came[0])
 

@@ -51,6 +51,8 @@ class Found:
     """What the user should know, a sentence each."""
     noise: Noise = CONST_NOISE
     """The noise inputs that it was drawn with."""
+    recorded: bool = False
+    """Whether it comes from the record of a picture that these weights made."""
 
 
 @torch.no_grad()
@@ -82,7 +84,7 @@ def find_latent(pipe: FaceModel, image: Image.Image | Tensor, name: str = "the p
         recorded = latent_from_record(pipe, picture)
         if recorded.latent is not None:
             latent = pipe.checked_latents(recorded.latent).float().cpu()
-            return Found(latent, tuple(notes), recorded.noise)
+            return Found(latent, tuple(notes), recorded.noise, recorded=True)
         if recorded.changed:
             notes.append(
                 f"{name} is not what its record draws, another program changed it; the picture as "

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RecordedLatent",
+    "describe_edited",
     "latent_from_record",
     "pack",
     "recorded_latent",
@@ -149,6 +150,26 @@ def write_edited(
         ArgumentError: The format is unknown.
         OutputError: It cannot be written, or is there already and may not be overwritten.
     """
+    parameters, content = describe_edited(pipe, steps, latent, noise)
+    provenance.write_edited(
+        path, image, parameters, content, fps=fps, sign=sign, overwrite=overwrite
+    )
+
+
+def describe_edited(
+    pipe: FaceModel,
+    steps: Sequence[Mapping[str, Any]],
+    latent: Tensor | None = None,
+    noise: Noise | None = None,
+) -> tuple[str, dict[str, Any]]:
+    """What an edited picture says about its making: as text, and as the JSON object of its file.
+
+    Args:
+        pipe: What made it.
+        steps: What was done, first to last, as JSON values.
+        latent: w [num_ws, w_dim] of the picture; None for several.
+        noise: The noise inputs of the picture; None = "const".
+    """
     content: dict[str, Any] = {
         "edited": list(steps),
         "model": pipe.config.name,
@@ -160,6 +181,4 @@ def write_edited(
         if noise is not None and noise.mode != "const":
             content["noise"] = list(noise)
     parameters = "; ".join(" ".join(f"{k} {v}" for k, v in step.items()) for step in steps)
-    provenance.write_edited(
-        path, image, parameters, content, fps=fps, sign=sign, overwrite=overwrite
-    )
+    return parameters, content

@@ -38,6 +38,7 @@ __all__ = [
     "Signer",
     "check_sheet",
     "check_size",
+    "encode_edited",
     "encode_file",
     "file_format",
     "load_signer",
@@ -299,7 +300,6 @@ def write_edited(
         ArgumentError: No such format, or it has no room for so much, or frames of several sizes.
         OutputError: It cannot be written.
     """
-    check_count("fps", fps, most=50)
     frames = [image] if isinstance(image, Image.Image) else list(image)
     if isinstance(image, Image.Image):
         format = file_format(path)
@@ -310,7 +310,26 @@ def write_edited(
                 f"a moving picture {path.name} of {len(frames)} images; expected .gif or .webp and "
                 "at least two images of one size"
             )
-    duration = round(1000 / fps)
-    file = _assemble(frames, parameters, content, format, duration=duration, sign=sign)
+    file = encode_edited(frames, parameters, content, format, fps=fps, sign=sign)
     with atomic_file(path, overwrite=overwrite) as target:
         target.write(file)
+
+
+def encode_edited(
+    frames: Sequence[Image.Image],
+    parameters: str,
+    content: Mapping[str, Any],
+    format: str = "png",
+    *,
+    fps: int = 12,
+    sign: Signer | None = None,
+) -> bytes:
+    """Make a file of what words and seed alone do not make; see `write_edited`.
+
+    Raises:
+        ArgumentError: The format is unknown, or has no room for so much.
+        OutputError: The certificate does not sign.
+    """
+    check_count("fps", fps, most=50)
+    duration = round(1000 / fps)
+    return _assemble(frames, parameters, content, format, duration=duration, sign=sign)

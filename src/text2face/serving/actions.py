@@ -1,287 +1,252 @@
-"""What the page does: each action takes what stands on the page and gives what to show."""
+"""What the page does: each action takes what was asked for and gives faces to come."""
 
 from __future__ import annotations
 
-import contextlib
-import queue
+import base64
 import secrets
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from typing import Any, Final
-from weakref import WeakKeyDictionary, finalize
 
-import gradio as gr
+import numpy as np
 import torch
 from PIL import Image
-from torch.nn import functional as F
 
 from text2face import provenance
-from text2face.errors import ArgumentError, Text2FaceError
-from text2face.pipeline import Face, to_pil
-from text2face.provenance import Record, Signer
-from text2face.serving.controls import read_controls
-from text2face.serving.engine import Busy, Closed, Drawn, Engine
-from text2face.serving.uploads import MAX_PIXELS, page_folder
+from text2face.editing.finding import find_latent
+from text2face.editing.operations import NO_SEED, face_of
+from text2face.editing.records import describe_edited
+from text2face.encoders.base import WordEncoder
+from text2face.errors import Text2FaceError
+from text2face.faces import Face
+from text2face.motion import ping_pong
+from text2face.provenance import Signer, embedded_json
+from text2face.provenance.record import Record, record_from_json
+from text2face.serving.controls import controls, differing, read_controls
+from text2face.serving.engine import Drawn, Engine
+from text2face.serving.gate import MAX_PIXELS, MOST, Draw
 from text2face.settings import MAX_SEED
 
-__all__ = ["Actions", "Form", "Pair", "Session"]
+__all__ = ["PATIENCE", "Actions", "Made", "Step"]
 
-_MOST: Final = 60  # faces in the history of a visit
-_STEPS: Final = 24  # frames from one face to the other
+PATIENCE: Final = 120.0  # seconds
+EXAMPLES: Final = (
+    ("a smiling young woman with long red hair", 5),
+    ("an old man with a white beard and round glasses", 3),
+    ("a young woman with dark skin and black hair", 7),
+    ("a man with a green hat and a beard", 3),
+    ("a bald man with sunglasses", 7),
+    ("an old woman with grey hair and glasses", 3),
+)
+_FRAMES: Final = 24  # from one face to the other
 _NEARNESS: Final = 0.35  # how far "more like this" goes towards another face of the same words
-_PATIENCE: Final = 120.0
+_STEPS: Final = 50  # of what was done to a face, as far as a file tells
+_TOLD: Final = 300  # characters of each thing that a file tells
+
+Step = dict[str, Any]
+"""One thing that was done to a face, as flat JSON values; the first may be how it was drawn."""
 
 
-Pair = tuple[Drawn | None, Drawn | None]
-"""Two faces of the history, in the order of the clicks; the later one stands second."""
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A face with what was done to make it."""
 
-
-@dataclass
-class Session:
-    """What a visitor has made so far; newest first."""
-
-    faces: list[Drawn] = field(default_factory=list)
-    shown: list[Drawn] = field(default_factory=list)
-    """Those in the gallery."""
-    chosen: int | None = None
-    """The place in the gallery of the one that was clicked."""
-
-    def remember(self, drawn: Sequence[Drawn]) -> None:
-        """Show these faces and put them into the history."""
-        self.shown = list(drawn)
-        self.chosen = 0 if drawn else None
-        self.faces = [*drawn, *self.faces][:_MOST]
-
-
-@dataclass(frozen=True)
-class Form:
-    """What stands on the page."""
-
-    prompt: str
-    count: int
-    seed: int
-    best: bool
-    settings: Sequence[Any]
-    """What stands on the controls of `Settings`, in order."""
-
-
-def sorry(message: str) -> gr.Error:
-    """A note on the page; nothing of it is printed where the server runs."""
-    return gr.Error(message, duration=8, title="Sorry", print_exception=False)
-
-
-@contextlib.contextmanager
-def explained() -> Iterator[None]:
-    """Turn what the library refuses into a note on the page."""
-    try:
-        yield
-    except (Text2FaceError, Busy) as error:
-        message = str(error)
-        raise sorry(message[0].upper() + message[1:] + ".") from None
-    except Closed:
-        raise sorry("The server is shutting down.") from None
-    except TimeoutError:
-        raise sorry("That took too long; try fewer faces.") from None
+    face: Face
+    steps: tuple[Step, ...] = ()
+    """None of a face that words and seed alone make."""
+    record: Record | None = None
+    """Of a face that words and seed alone make."""
 
 
 class Actions:
-    """The actions over an engine."""
+    """The actions over an engine; nothing of a visit is kept."""
 
     def __init__(self, engine: Engine, sign: Signer | None = None) -> None:
         """Use an engine and perhaps a certificate."""
         self.engine = engine
+        self.pipe: Any = engine.pipe
         self.sign = sign
-        self.folder = page_folder()
-        self._files: WeakKeyDictionary[Drawn, str] = WeakKeyDictionary()
 
-    def notice(self, prompt: str) -> str:
+    def about(self) -> dict[str, Any]:
+        """What the page needs to know to show itself."""
+        pipe, encoder = self.pipe, self.pipe.encoder
+        known = encoder.known_words() if isinstance(encoder, WordEncoder) else {}
+        return {
+            "model": pipe.config.name,
+            "most": MOST,
+            "maxSeed": MAX_SEED,
+            "words": {name: list(words) for name, words in known.items()},
+            "controls": controls(pipe.config),
+            "examples": [{"words": words, "seed": seed} for words, seed in EXAMPLES],
+        }
+
+    def read(self, prompt: str) -> dict[str, Any]:
         """The words that the model does not know, or what is wrong with the prompt."""
         if not prompt.strip():
-            return ""
-        pipe = self.engine.pipe
+            return {}
         try:
-            unknown = pipe.unknown_words([prompt], pipe.settings())
-            corrected = pipe.corrected_words([prompt], pipe.settings())
+            read = self.pipe.read(prompt, self.pipe.settings())
         except Text2FaceError as error:
-            return f"⚠ {error}"
-        said = [f"I read “{word}” as “{known}”." for word, known in corrected.items()]
-        if unknown:
-            words = ", ".join(f"“{word}”" for word in unknown)
-            said.append(f"I don’t know {words}. I’ll go by the rest.")
-        return " ".join(said)
+            return {"error": str(error)}
+        return {"unknown": list(read.unknown_words), "corrected": dict(read.corrected_words)}
 
-    def draw(self, wish: Form, visit: Session, locked: bool) -> Iterator[tuple[int, list[Drawn]]]:
-        """Draw faces, and give the seed and those that are there after each one."""
-        with explained():
-            seed = wish.seed if locked else secrets.randbelow(10**6)
-            count = min(wish.count, MAX_SEED - seed + 1)
-            draws = 4 * count if wish.best else count
-            settings = self.engine.pipe.settings(**read_controls(wish.settings))
-            arrived: queue.SimpleQueue[Drawn | None] = queue.SimpleQueue()
-            future = self.engine.draw(
-                wish.prompt,
-                range(seed, seed + draws),
-                settings,
-                keep=count if wish.best else None,
-                timeout=_PATIENCE,
-                on_face=arrived.put,
+    def draw(self, wish: Draw, on_face: Callable[[Drawn], object]) -> Future[list[Drawn]]:
+        """Ask for faces of words.
+
+        Raises:
+            Text2FaceError: A setting is out of range.
+            Busy: The queue is full.
+        """
+        settings = self.pipe.settings(**read_controls(wish.settings))
+        seed = secrets.randbelow(10**6) if wish.seed is None else wish.seed
+        count = min(wish.count, MAX_SEED - seed + 1)
+        draws = min(4 * count, MAX_SEED - seed + 1) if wish.best else count
+        return self.engine.draw(
+            wish.prompt,
+            range(seed, seed + draws),
+            settings,
+            keep=count if wish.best else None,
+            timeout=PATIENCE,
+            on_face=on_face,
+        )
+
+    def examples(self) -> list[Future[list[Drawn]]]:
+        """Ask for the faces of the examples."""
+        settings = self.pipe.settings()
+        return [self.engine.draw(words, [seed], settings) for words, seed in EXAMPLES]
+
+    def open(self, content: bytes) -> Made:
+        """The face of a file: where it was made here, as it was made; else by inversion.
+
+        Raises:
+            Text2FaceError: It is no square picture, or the model has no inversion encoder.
+        """
+        pipe = self.pipe
+        with self.engine.picture(content, max_pixels=MAX_PIXELS) as picture:
+            if self.sign is not None:  # the page signs what comes of it
+                picture.info.pop("c2pa", None)
+            found = find_latent(pipe, picture, "the picture")
+            if not found.recorded:
+                face = replace(face_of(pipe, found.latent), notes=found.notes)
+                return Made(face, ({"from": "a picture"},))
+            told, record = embedded_json(picture) or {}, None
+            wanted = torch.zeros(pipe.encoder.embedding_dim)  # no words, no likeness to them
+            if "edited" not in told:
+                record = record_from_json(told)
+                wanted = pipe.embed(record.prompt, record.settings).float().cpu()
+            face = Face(
+                Image.fromarray(np.asarray(picture)),  # without what the file says
+                found.latent[0],
+                wanted,
+                record.prompt if record else "",
+                record.seed if record else NO_SEED,
+                (record.score or 0.0) if record else 0.0,
+                found.noise,
+                notes=found.notes,
             )
-            future.add_done_callback(lambda _: arrived.put(None))
-            try:
-                faces: list[Drawn] = []
-                while (drawn := arrived.get()) is not None:
-                    faces.append(drawn)
-                    order = _by_score if wish.best else _by_seed
-                    faces = sorted(faces, key=order)[:count]
-                    yield seed, faces
-                faces = future.result()
-            finally:
-                future.cancel()  # the visitor may have left or cancelled
-            visit.remember(faces)
-            yield seed, faces
+        return Made(face, () if record else _told_steps(told["edited"]), record)
 
-    def similar(self, visit: Session, count: int) -> Iterator[list[Drawn]]:
-        """More like the chosen one: the same words, a z nearby."""
-        with explained():
-            source = _chosen(visit)
-            pipe = self.engine.pipe
-            first = secrets.randbelow(10**6)
+    def change(self, content: bytes, words: str, strength: float) -> Made:
+        """Change a face as words say."""
+        start = self.open(content)
+        read = self.pipe.read(words, self.pipe.settings())
+        face = self.pipe.edit(start.face, read.text, strength=strength)
+        step = {"prompt": read.text, "strength": strength, "score": round(face.score, 4)}
+        return self._changed(start, face, step)
 
-            def make(seed: int) -> Drawn:
-                (other,) = pipe.draw([source.record.prompt], [seed], source.record.settings)
-                face = self._between(source.face, other, _NEARNESS)
-                return self._made(face, source.record, f"seed {source.face.seed} varied by {seed}")
+    def similar(self, content: bytes, seed: int) -> Made:
+        """Another face like this one: on the way to another of the same words, or of none."""
+        start = self.open(content)
+        if start.record is None:
+            face = self.pipe.vary(start.face, seed, _NEARNESS)
+        else:
+            record = start.record
+            (other,) = self.pipe.draw([record.prompt], [seed], record.settings)
+            face = self._between(start.face, other, _NEARNESS)
+        return self._changed(start, face, {"varied by seed": seed, "amount": _NEARNESS})
 
-            yield from self._call(visit, [(make, first + i) for i in range(count)])
+    def blend(self, content: bytes, other: bytes, share: float) -> Made:
+        """What lies between two faces."""
+        a, b = self.open(content), self.open(other)
+        face = self._between(a.face, b.face, share)
+        return self._changed(a, face, {"blended with": _name(b), "share": share})
 
-    def blend(self, visit: Session, pair: Pair, share: float) -> Iterator[list[Drawn]]:
-        """What lies between two faces of the history."""
-        with explained():
-            a, b = _both(pair)
+    def animate(self, content: bytes, other: bytes) -> bytes:
+        """A moving WebP from one face to another and back."""
+        a, b = self.open(content), self.open(other)
+        way = torch.linspace(0, 1, _FRAMES)
+        frames = [self._between(a.face, b.face, float(t)).image for t in way]
+        steps = [*self._begun(a), {"animated to": _name(b)}]
+        told, about = describe_edited(self.pipe, steps)
+        return provenance.encode_edited(
+            ping_pong(frames), told, about, "webp", fps=16, sign=self.sign
+        )
 
-            def make(_: int) -> Drawn:
-                face = self._between(a.face, b.face, share / 100)
-                about = f"{share:g} % of seed {b.face.seed} in seed {a.face.seed}"
-                return self._made(face, a.record, about)
+    def call(self, makers: Sequence[Callable[[], Any]]) -> Future[list[Any]]:
+        """Have something made by the engine's threads.
 
-            yield from self._call(visit, [(make, 0)])
+        Raises:
+            Busy: The queue is full.
+        """
+        return self.engine.call(makers, timeout=PATIENCE)
 
-    def move(self, pair: Pair) -> str:
-        """An animation from one face of the history to another."""
-        with explained():
-            a, b = _both(pair)
-            frames: list[Image.Image] = []
+    def show(self, made: Made | Drawn) -> dict[str, Any]:
+        """A face as the page gets it: a file with all its metadata, and what to say of it."""
+        made = Made(made.face, record=made.record) if isinstance(made, Drawn) else made
+        face, record = made.face, made.record
+        first = self._begun(made)[0]
+        shown = {
+            "words": first.get("drawn", ""),
+            "seed": first.get("seed"),
+            "settings": {k: v for k, v in first.items() if k not in ("drawn", "seed", "from")},
+            "steps": [step for step in made.steps if "drawn" not in step],
+            "name": f"{_name(made)}.png".replace(" ", "-"),
+            "side": face.image.width,
+            "notes": list(face.notes),
+        }
+        if record is not None:
+            file = provenance.encode_file(face.image, record, sign=self.sign)
+        else:
+            told, about = describe_edited(self.pipe, made.steps, face.latent, face.noise)
+            file = provenance.encode_edited([face.image], told, about, sign=self.sign)
+        return {**shown, "file": base64.b64encode(file).decode()}
 
-            def make() -> Drawn:
-                way = torch.linspace(0, 1, _STEPS)
-                frames.extend(self._between(a.face, b.face, float(t)).image for t in way)
-                return a
+    def _changed(self, start: Made, face: Face, step: Step) -> Made:
+        face = replace(face, notes=start.face.notes)
+        return Made(face, (*self._begun(start), step))
 
-            self.engine.call([make], timeout=_PATIENCE).result()
-            records = [replace(one.record, process="one end of an animation") for one in (a, b)]
-            both = [*frames, *frames[-2:0:-1]]
-            file = provenance.encode_file(both, records, "webp", duration=60, sign=self.sign)
-            name = f"seed{a.face.seed}-to-seed{b.face.seed}.webp"
-            return str(self.folder.save(file, name))
-
-    def edit(
-        self, upload: str | None, prompt: str, strength: float, visit: Session
-    ) -> Iterator[list[Drawn]]:
-        """Change a face as words say: the upload, or else the chosen one."""
-        with explained():
-            content = None if upload is None else self._upload(upload)
-            if content is None and visit.chosen is None:
-                raise sorry("Make a face and click on it, or drop one in.")
-            start = _chosen(visit).face if content is None else None
-            pipe: Any = self.engine.pipe
-            settings = pipe.settings()
-            read = pipe.read(prompt, settings)  # refuses what it cannot read
-            process = f"an image edited with strength {strength:g}"
-
-            def make(_: int) -> Drawn:
-                if content is None:
-                    face = pipe.edit(start, read.text, strength=strength)
-                else:
-                    with self.engine.picture(content, max_pixels=MAX_PIXELS) as picture:
-                        face = pipe.edit(picture, read.text, strength=strength)
-                return Drawn(face, provenance.make_record(pipe, settings, face, process=process))
-
-            yield from self._call(visit, [(make, 0)])
-
-    def keep(self, drawn: Drawn) -> str:
-        """A file of a face, with all its metadata, to download."""
-        with explained():
-            known = self._files.get(drawn)
-            if known is None:
-                file = provenance.encode_file(drawn.face.image, drawn.record, sign=self.sign)
-                known = str(self.folder.save(file, f"seed{drawn.face.seed:04d}.png"))
-                self._files[drawn] = known
-                # The file goes when no visit holds the face any more.
-                finalize(drawn, self.folder.discard, Path(known))
-            return known
-
-    def recall(self, path: str) -> Record:
-        """What an image that was dropped in says of itself."""
-        with explained():
-            record = provenance.read(self._upload(path))[0]
-            if record.process:
-                raise sorry(
-                    f"This is {record.process}: words and seed alone do not make it. Drop it "
-                    "under “Change a face” to go on from it."
-                )
-            return record
-
-    def _upload(self, path: str) -> bytes:
-        found = self.folder.uploaded(path)
-        with contextlib.suppress(OSError):
-            if found is not None:
-                return found.read_bytes()
-        raise ArgumentError("the image is no longer here; expected a new upload; drop it again")
-
-    def _call(self, visit: Session, makers: Sequence[tuple[Any, int]]) -> Iterator[list[Drawn]]:
-        calls = [lambda make=make, seed=seed: make(seed) for make, seed in makers]
-        future = self.engine.call(calls, timeout=_PATIENCE)
-        try:
-            faces = future.result()
-        finally:
-            future.cancel()
-        for note in dict.fromkeys(note for one in faces for note in one.face.notes):
-            gr.Warning(f"{note[0].upper()}{note[1:]}.", title="Look at it twice")
-        visit.remember(faces)
-        yield faces
-
-    def _made(self, face: Face, source: Record, process: str) -> Drawn:
-        record = replace(source, seed=face.seed, score=face.score, process=process)
-        return Drawn(face, record)
+    def _begun(self, made: Made) -> tuple[Step, ...]:
+        """What was done so far, the drawing first."""
+        if made.record is None:
+            return made.steps
+        settings = differing(made.record.settings, self.pipe.config)
+        return ({"drawn": made.record.prompt, "seed": made.record.seed, **settings},)
 
     def _between(self, a: Face, b: Face, share: float) -> Face:
         """The face at a share of the way between two latents, as near to the words of `a`."""
-        pipe = self.engine.pipe
-        latent = torch.lerp(a.latent, b.latent, share)
-        with torch.no_grad():
-            images = pipe.decode(latent[None])
-            seen = pipe.encoder.encode_image(images).float().cpu()
-        score = float(F.cosine_similarity(seen, a.embedding[None]))
-        return replace(a, image=to_pil(images)[0], latent=latent, score=score)
+        latent = torch.lerp(a.latent, b.latent, share)[None]
+        return face_of(self.pipe, latent, a.prompt, a.seed, a.embedding, a.noise)
 
 
-def _by_score(drawn: Drawn) -> float:
-    return -drawn.face.score
+def _name(made: Made) -> str:
+    first = made.steps[0] if made.steps else {}
+    seed = made.record.seed if made.record else first.get("seed")
+    edited = " edited" if made.steps else ""
+    return f"seed {seed}{edited}" if isinstance(seed, int) else f"face{edited}"
 
 
-def _by_seed(drawn: Drawn) -> float:
-    return drawn.face.seed
+def _told_steps(steps: object) -> tuple[Step, ...]:
+    """What a file says was done: written by anyone, so only short texts and numbers of it."""
+    listed = steps if isinstance(steps, list) else []
+    return tuple(
+        {str(k)[:_TOLD]: _short(v) for k, v in list(step.items())[:20]}
+        for step in listed[:_STEPS]
+        if isinstance(step, Mapping) and step
+    ) or ({"from": "a picture"},)
 
 
-def _both(pair: Pair) -> tuple[Drawn, Drawn]:
-    first, second = pair
-    if first is None or second is None:
-        raise sorry("Click on two of the faces that you have made.")
-    return first, second
-
-
-def _chosen(visit: Session) -> Drawn:
-    if visit.chosen is None or not 0 <= visit.chosen < len(visit.shown):
-        raise sorry("Click on a face first.")
-    return visit.shown[visit.chosen]
+def _short(value: object) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return str(value)[:_TOLD]

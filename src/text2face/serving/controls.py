@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
-import gradio as gr
-
+from text2face.errors import ArgumentError, quoted
 from text2face.registry import names
 from text2face.settings import Option, PipelineConfig, Settings, options
 
-__all__ = ["read_controls", "setting_controls", "show_settings"]
+__all__ = ["controls", "differing", "read_controls"]
+
+_BELOW: Final = 0.1
+_ABOVE: Final = 0.3
 
 
-def setting_controls(config: PipelineConfig) -> list[Any]:
-    """A control for each field of `Settings`, with the model's defaults."""
+def controls(config: PipelineConfig) -> list[dict[str, Any]]:
+    """What a control for each field of `Settings` shows, with the model's defaults."""
     return [_control(option, config) for option in options()]
 
 
-def read_controls(values: Sequence[Any]) -> dict[str, Any]:
+def read_controls(values: Mapping[str, Any]) -> dict[str, Any]:
     """What stands on the controls, as keyword arguments of `TextToFace.settings`.
 
     Raises:
-        ArgumentError: A value is beyond what a server takes.
+        ArgumentError: There is no such control, or a value is beyond what a server takes.
     """
+    known = {option.name: option for option in options()}
     given: dict[str, Any] = {}
-    for option, value in zip(options(), values, strict=True):
+    for name, value in values.items():
+        option = known.get(name)
+        if option is None:
+            raise ArgumentError(
+                f"unknown setting {quoted(name)}, expected one of {', '.join(known)}"
+            )
         if isinstance(value, str):
             value = value.strip() or None
         elif option.kind is int and isinstance(value, float) and value.is_integer():
@@ -34,35 +42,40 @@ def read_controls(values: Sequence[Any]) -> dict[str, Any]:
             value = float(value)
         if value is not None:
             option.check(value, served=True)
-            given[option.name] = value
+            given[name] = value
     return given
 
 
-def show_settings(settings: Settings) -> list[Any]:
-    """What the controls show for settings."""
-    values = [(option.kind, getattr(settings, option.name)) for option in options()]
-    return ["" if kind is str and value is None else value for kind, value in values]
+def differing(settings: Settings, config: PipelineConfig) -> dict[str, Any]:
+    """The settings that are not the model's defaults."""
+    return {
+        option.name: getattr(settings, option.name)
+        for option in options()
+        if getattr(settings, option.name) != _default(option, config)
+    }
 
 
-def _control(option: Option, config: PipelineConfig) -> Any:
-    default = getattr(config, option.name) if option.from_model else option.default
-    named: dict[str, Any] = {
+def _default(option: Option, config: PipelineConfig) -> Any:
+    return getattr(config, option.name) if option.from_model else option.default
+
+
+def _control(option: Option, config: PipelineConfig) -> dict[str, Any]:
+    default = _default(option, config)
+    shown: dict[str, Any] = {
+        "name": option.name,
         "label": option.label,
-        "info": option.help,
-        "elem_id": f"setting-{option.name}",
+        "help": option.help,
+        "kind": option.kind.__name__,
+        "default": default,
+        "low": option.least,
+        "high": option.most_served,
     }
     if option.name == "condition":
-        known = list(dict.fromkeys([default, *names("condition")]))
-        return gr.Dropdown(known, value=default, allow_custom_value=True, **named)
-    if option.choices:
-        return gr.Dropdown(list(option.choices), value=default, **named)
-    if option.kind is bool:
-        return gr.Checkbox(value=bool(default), **named)
-    if option.kind is str:
-        return gr.Textbox(value=default or "", **named)
-    low, high = option.least, option.most_served
-    if option.kind is float and low is not None and high is not None:
-        return gr.Slider(low, high, default, step=0.05, **named)
-    if option.kind is int:
-        named["precision"] = 0
-    return gr.Number(default, minimum=low, maximum=high, **named)
+        shown["choices"] = list(dict.fromkeys([default, *names("condition")]))
+    elif option.choices:
+        shown["choices"] = list(option.choices)
+    if option.name == "truncation":
+        # Far from the model's own ψ, its faces are no faces: they are seldom wanted.
+        shown["low"] = max(shown["low"], round(default - _BELOW, 2))
+        shown["high"] = min(shown["high"], round(default + _ABOVE, 2))
+    return shown

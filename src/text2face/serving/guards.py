@@ -20,7 +20,7 @@ from text2face.serving.errors import Refusal, as_refusal, error_response
 __all__ = ["BodyLimit", "HostGuard", "KeyGuard", "LastResort"]
 
 _LOG = logging.getLogger("text2face.serving")
-_WITH_FILES: Final = ("/v1/images/edits", "/gradio_api/upload")
+_WITH_FILES: Final = ("/v1/images/edits", "/page/face/")
 _NO_FILES: Final = 2**17  # bytes of a body of words
 _FREE: Final = 2**14  # bytes that every request may hold
 
@@ -98,7 +98,7 @@ class LastResort:
         except Exception as error:  # the outermost boundary
             if scope["type"] != "http":
                 raise
-            if started:  # such as when Gradio does not know the visit that a stream is for
+            if started:
                 _LOG.warning("an answer broke off: %s: %s", type(error).__name__, one_line(error))
             else:
                 await error_response(as_refusal(error))(scope, receive, send)
@@ -146,7 +146,7 @@ class BodyLimit:
             hold.release()
 
     async def _read(self, scope: Scope, receive: Receive, hold: _Hold) -> bytes | None:
-        most = self.most if scope["path"] in _WITH_FILES else min(self.most, _NO_FILES)
+        most = self.most if scope["path"].startswith(_WITH_FILES) else min(self.most, _NO_FILES)
         length = Headers(scope=scope).get("content-length", "0")
         _check(int(length) if length.isdigit() and len(length) < 20 else 0, most)
         parts, total = [], 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from urllib.request import getproxies
 
 from text2face.errors import ArgumentError, CheckpointError, OutputError, quoted
 
-__all__ = ["fetch_file", "is_hub_id", "push", "snapshot", "without_proxies"]
+__all__ = ["fetch_file", "is_hub_id", "push", "snapshot"]
 
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -136,17 +135,6 @@ def _odd_proxy() -> str:
         if name in ("all", "http", "https") and kind not in ("", "http", "https"):
             return f"{name.upper()}_PROXY={quoted(kind)[1:-1]}://…"
     return ""
-
-
-@contextmanager
-def without_proxies() -> Iterator[None]:
-    """Take the proxies out of the environment, for what needs no network and looks at them."""
-    kept = {name: os.environ.pop(name) for name in list(os.environ)
-            if name.lower() in ("all_proxy", "http_proxy", "https_proxy")}  # fmt: skip
-    try:
-        yield
-    finally:
-        os.environ.update(kept)
 
 
 def push(folder: Path, hub_id: str, *, private: bool = False) -> str:

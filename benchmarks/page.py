@@ -1,4 +1,4 @@
-"""Open the page in Chromium, make faces, time the first, and keep a screenshot.
+"""Open the page in Chromium, make faces, time the first, slide a smile, and keep a screenshot.
 
 python -m benchmarks.page [docs/images/page.png]
 """
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 PROMPT = "an old man with a white beard and round glasses"
 PORT = 7861
@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("picture", nargs="?", default="docs/images/page.png")
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--prompt", default=PROMPT)
+    parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
     command = [sys.executable, "-m", "text2face", "ui", "--port", str(PORT)]
     with (
@@ -37,19 +38,20 @@ def main() -> None:
         )
         seconds = []
         for _ in range(3):  # the first one warms the server
-            page = browser.new_page(viewport={"width": arguments.width, "height": 900})
+            page = browser.new_page(viewport={"width": arguments.width, "height": 800})
             page.goto(f"http://127.0.0.1:{PORT}", timeout=120_000)
+            page.wait_for_selector("#faces img", timeout=120_000)  # the examples are drawn
             page.fill("#prompt textarea", arguments.prompt)
-            page.fill("#seed input", "7")
-            page.check("#lock input")
-            page.wait_for_timeout(500)
+            page.fill("#seed input", str(arguments.seed))
             start = time.perf_counter()
             page.click("#make")
-            page.wait_for_selector("#faces img")
+            page.wait_for_selector("#past img", timeout=120_000)
             seconds.append(time.perf_counter() - start)
-            page.wait_for_function("document.querySelectorAll('#past img').length == 4")
-            page.wait_for_timeout(500)
-            page.screenshot(path=arguments.picture, full_page=True)
+            expect(page.locator("#past img")).to_have_count(4, timeout=120_000)
+            page.fill("#slider-smile", "1")
+            expect(page.locator("#past img")).to_have_count(5, timeout=120_000)
+            expect(page.locator("#stop")).to_be_hidden(timeout=120_000)
+            page.screenshot(path=arguments.picture)
             page.close()
         browser.close()
         process.terminate()

@@ -23,7 +23,7 @@ from text2face.serving.actions import EXAMPLES
 
 HTTP = httpx.Client(timeout=60)  # one for all: each makes a TLS context
 SECRET = "text2face-secret"
-ACTIONS = ("open", "change", "similar", "blend", "animate")
+ACTIONS = ("open", "change", "slide", "similar", "around", "blend", "animate")
 opened: list[str] = []
 
 
@@ -160,6 +160,11 @@ def test_odd_requests_are_refused(site: Running, bundled: TextToFace) -> None:
         ("change", {"words": "old", "strength": 3}),
         ("change", {"words": "old", "strength": 1e400}),
         ("similar", {"count": 0}),
+        ("slide", {"values": {}}),
+        ("slide", {"values": {"age": "1"}}),
+        ("slide", {"values": {str(i): 0.5 for i in range(17)}}),
+        ("around", {}),
+        ("around", {"seed": 1, "amount": 1}),
         ("blend", {"share": 1.5}),
         ("blend", {"share": "1"}),
         ("open", {"path": "/etc/hostname"}),
@@ -170,6 +175,12 @@ def test_odd_requests_are_refused(site: Running, bundled: TextToFace) -> None:
     assert send(site, "blend", {}, face=good).status_code == 400  # one is missing
     assert send(site, "open", {}, face=good, other=good).status_code == 400
     assert site.engine.waiting == 0
+
+
+def test_a_slider_that_is_none_is_told(site: Running, bundled: TextToFace) -> None:
+    for values in ({"charm": 0.5}, {"age": 1.5}, {"<b>": 0}):
+        (line,) = lines(send(site, "slide", {"values": values}, face=face(bundled)))
+        assert "expected" in line["error"]
 
 
 def test_what_a_file_tells_is_text(site: Running, bundled: TextToFace) -> None:

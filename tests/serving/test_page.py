@@ -211,6 +211,34 @@ def test_more_like_this(visit: Any) -> None:
     faces(visit, 3, "#faces")
 
 
+def test_sliders_make_one_face_however_often_they_move(visit: Any) -> None:
+    make(visit, "a young woman with brown hair", 1)
+    before = picture(visit, "#after")
+    assert visit.locator("#sliders input").count() >= 4
+    visit.fill("#slider-age", "1")
+    faces(visit, 2)
+    old = told(kept(visit))
+    visit.fill("#slider-glasses", "1")
+    expect(visit.locator("#details")).to_contain_text("age 1, glasses 1")
+    faces(visit, 2)
+    assert picture(visit, "#before") == before
+    assert old["edited"][1] == {"age": 1.0}
+    assert told(kept(visit))["edited"][1] == {"age": 1.0, "glasses": 1.0}
+    assert len(told(kept(visit))["edited"]) == 2
+
+
+def test_a_click_walks_to_a_neighbour(visit: Any) -> None:
+    make(visit, "a man", 1)
+    visit.click("#around")
+    expect(visit.locator("#faces.around img")).to_have_count(9)
+    faces(visit, 1)  # those around are not kept
+    near = picture(visit, "#faces .tile:nth-child(1) img")
+    visit.click("#faces button >> nth=0")
+    faces(visit, 2)
+    expect(visit.locator("#faces.around img")).to_have_count(9)
+    assert picture(visit, "#after") == near == picture(visit, "#faces .selected img")
+
+
 def test_cancelling_leaves_nothing_behind(visit: Any, site: Running) -> None:
     make(visit, count=1)
     visit.fill("#count input", "12")
@@ -224,8 +252,10 @@ def test_cancelling_leaves_nothing_behind(visit: Any, site: Running) -> None:
     assert "Drawing" not in text
     assert "rror" not in text
     assert visit.locator(".waiting").count() == 0
+    visit.uncheck("#best input")
+    visit.fill("#count input", "1")
     visit.click("#make")  # and the next one works
-    expect(visit.locator("#faces img")).to_have_count(12)
+    faces(visit, 2)
 
 
 def test_a_mistake_is_one_quiet_line(

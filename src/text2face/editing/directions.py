@@ -25,7 +25,7 @@ from text2face.samplers.conditions import ConditionBank
 if TYPE_CHECKING:
     from text2face.model import FaceModel
 
-__all__ = ["LatentPairs", "change"]
+__all__ = ["LatentPairs", "change", "draw_pairs"]
 
 _SAMPLES: Final = 32_768
 _SEED: Final = 1
@@ -86,20 +86,29 @@ def change(
     return move_towards(pipe, request, move, bank, rounds=rounds, **how)
 
 
-@torch.no_grad()
 def _drawn(pipe: FaceModel) -> LatentPairs:
     """Pairs without images, drawn once for each sampler."""
+    kept = _KEPT.get(pipe.sampler)
+    if kept is None or kept[0] is not pipe.generator:
+        kept = (pipe.generator, draw_pairs(pipe, _SAMPLES))
+        _KEPT[pipe.sampler] = kept
+    return kept[1]
+
+
+@torch.no_grad()
+def draw_pairs(pipe: FaceModel, count: int) -> LatentPairs:
+    """Pairs without images: latents of the generator, and what the sampler's critic sees in them.
+
+    Raises:
+        ArgumentError: The sampler has no critic.
+    """
     sampler, generator = pipe.sampler, pipe.generator
     if not isinstance(sampler, LatentCritic):
         raise ArgumentError(
             f"the sampler is a {type(sampler).__name__}, which cannot tell what a latent looks "
             "like; pass pairs=LatentPairs(latents, embeddings)"
         )
-    kept = _KEPT.get(sampler)
-    if kept is None or kept[0] is not generator:
-        z = torch.randn(_SAMPLES, generator.z_dim, generator=torch.Generator().manual_seed(_SEED))
-        rows = [generator.map(part.to(pipe.device)) for part in torch.split(z, 512)]
-        seen = torch.cat([sampler.estimate(w) for w in rows])
-        kept = (generator, LatentPairs(torch.cat([w[:, 0] for w in rows]), seen))
-        _KEPT[sampler] = kept
-    return kept[1]
+    z = torch.randn(count, generator.z_dim, generator=torch.Generator().manual_seed(_SEED))
+    rows = [generator.map(part.to(pipe.device)) for part in torch.split(z, 512)]
+    seen = torch.cat([sampler.estimate(w) for w in rows])
+    return LatentPairs(torch.cat([w[:, 0] for w in rows]), seen)

@@ -259,16 +259,47 @@ def vary(pipe: FaceModel, face: FaceLike, seed: int = 0, amount: float = 0.3) ->
     check_seed(seed)
     check_number("amount", amount, 0, 1)
     found = _found(pipe, face)
-    latent = found.latent
-    axes = pipe.latent_axes
-    drawn = noise(seed, axes.up.shape[0])
-    code = (latent[:, 0] - axes.mean) @ axes.down
-    # On the sphere between the face and another, so that both are as likely.
-    turned = math.cos(amount * math.pi / 2) * code + math.sin(amount * math.pi / 2) * drawn
-    varied = latent + ((turned - code) @ axes.up)[:, None] if amount else latent
+    drawn = noise(seed, pipe.latent_axes.up.shape[0])
+    varied = _turned(pipe, found.latent, drawn, amount)
     prompt = face.prompt if isinstance(face, Face) else ""
     wanted = face.embedding if isinstance(face, Face) else None
     return face_of(pipe, varied, prompt, seed, wanted, found.noise)
+
+
+@torch.no_grad()
+def neighbour(
+    pipe: FaceModel, face: FaceLike, seed: int, right: int, down: int, amount: float = 0.2
+) -> Face:
+    """A face beside this one on a map whose two directions a seed draws.
+
+    Args:
+        pipe: The model.
+        face: The face in the middle.
+        seed: Which map.
+        right: Steps to the right; less than 0 = to the left.
+        down: Steps downwards; less than 0 = upwards.
+        amount: The length of a step, 0 to 1, as for `vary`.
+
+    Raises:
+        ArgumentError: A number is out of range, or the face is none.
+    """
+    check_seed(seed)
+    check_number("amount", amount, 0, 1)
+    found = _found(pipe, face)
+    across, along = noise(seed, 2 * pipe.latent_axes.up.shape[0]).view(2, -1)
+    steps = math.hypot(right, down)
+    way = (right * across + down * along) / max(steps, 1)
+    latent = _turned(pipe, found.latent, way, min(amount * steps, 1.0))
+    return face_of(pipe, latent, drawn_with=found.noise)
+
+
+def _turned(pipe: FaceModel, latent: Tensor, drawn: Tensor, amount: float) -> Tensor:
+    """A latent w [1, num_ws, w_dim] turned towards the code `drawn`, by 0 to 1 of a right angle."""
+    axes = pipe.latent_axes
+    code = (latent[:, 0] - axes.mean) @ axes.down
+    # On the sphere between the face and another, so that both are as likely.
+    turned = math.cos(amount * math.pi / 2) * code + math.sin(amount * math.pi / 2) * drawn
+    return latent + ((turned - code) @ axes.up)[:, None] if amount else latent
 
 
 @torch.no_grad()

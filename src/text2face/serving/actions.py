@@ -12,10 +12,12 @@ from typing import Any, Final
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from text2face import provenance
+from text2face.editing.attributes import positions, slide
 from text2face.editing.finding import find_latent
-from text2face.editing.operations import NO_SEED, face_of
+from text2face.editing.operations import NO_SEED, face_of, neighbour
 from text2face.editing.records import describe_edited
 from text2face.encoders.base import WordEncoder
 from text2face.errors import Text2FaceError
@@ -166,6 +168,19 @@ class Actions:
             face = self._between(start.face, other, _NEARNESS)
         return self._changed(start, face, {"varied by seed": seed, "amount": _NEARNESS})
 
+    def slide(self, content: bytes, values: Mapping[str, float]) -> Made:
+        """Move a face along the sliders of attributes."""
+        start = self.open(content)
+        latent = slide(self.pipe, start.face.latent, values)
+        return self._changed(start, self._at(start.face, latent), dict(values))
+
+    def around(self, content: bytes, seed: int, amount: float, right: int, down: int) -> Made:
+        """A face beside this one, on the map that a seed draws."""
+        start = self.open(content)
+        face = neighbour(self.pipe, start.face, seed, right, down, amount)
+        step = {"moved on the map of seed": seed, "right": right, "down": down, "amount": amount}
+        return self._changed(start, face, step)
+
     def blend(self, content: bytes, other: bytes, share: float) -> Made:
         """What lies between two faces."""
         a, b = self.open(content), self.open(other)
@@ -201,6 +216,7 @@ class Actions:
             "seed": first.get("seed"),
             "settings": {k: v for k, v in first.items() if k not in ("drawn", "seed", "from")},
             "steps": [step for step in made.steps if "drawn" not in step],
+            "sliders": positions(self.pipe, face.latent),
             "name": f"{_name(made)}.png".replace(" ", "-"),
             "side": face.image.width,
             "notes": list(face.notes),
@@ -225,8 +241,12 @@ class Actions:
 
     def _between(self, a: Face, b: Face, share: float) -> Face:
         """The face at a share of the way between two latents, as near to the words of `a`."""
-        latent = torch.lerp(a.latent, b.latent, share)[None]
-        return face_of(self.pipe, latent, a.prompt, a.seed, a.embedding, a.noise)
+        return self._at(a, torch.lerp(a.latent, b.latent, share))
+
+    def _at(self, start: Face, latent: Tensor) -> Face:
+        """The face of a latent w [num_ws, w_dim] that comes from another's."""
+        noise = start.noise
+        return face_of(self.pipe, latent[None], start.prompt, start.seed, start.embedding, noise)
 
 
 def _name(made: Made) -> str:

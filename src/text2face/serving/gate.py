@@ -23,11 +23,13 @@ from text2face.settings import MAX_SEED
 __all__ = [
     "MAX_PIXELS",
     "MOST",
+    "Around",
     "Blend",
     "Change",
     "Draw",
     "More",
     "Nothing",
+    "Slide",
     "Words",
     "read",
     "read_files",
@@ -84,6 +86,19 @@ class Blend(Nothing):
     """How much of the second face."""
 
     share: Annotated[_Finite, Field(ge=0, le=1)] = 0.5
+
+
+class Slide(Nothing):
+    """Where sliders shall stand, by their names."""
+
+    values: Annotated[dict[str, _Finite], Field(min_length=1, max_length=16)]
+
+
+class Around(Nothing):
+    """On which map to look around, and how far."""
+
+    seed: _Seed
+    amount: Annotated[_Finite, Field(gt=0, le=0.5)] = 0.3
 
 
 _Ask = TypeVar("_Ask", bound=BaseModel)

@@ -53,7 +53,7 @@ def mount(app: FastAPI, engine: Engine, sign: Signer | None = None) -> FastAPI:
     app.get("/page/examples", **hidden)(routes.examples)
     app.post("/page/read", **hidden)(routes.read)
     app.post("/page/draw", **hidden)(routes.draw)
-    for action in ("open", "change", "similar", "blend", "animate"):
+    for action in ("open", "change", "slide", "similar", "around", "blend", "animate"):
         app.post(f"/page/face/{action}", **hidden)(getattr(routes, action))
     return app
 
@@ -111,6 +111,18 @@ class _Routes:
         """Change a face."""
         wish, (face,) = await gate.read_files(request, gate.Change, ("face",))
         return self._faces([lambda: self.actions.change(face, wish.words, wish.strength)])
+
+    async def slide(self, request: Request) -> Response:
+        """Move a face along the sliders."""
+        wish, (face,) = await gate.read_files(request, gate.Slide, ("face",))
+        return self._faces([lambda: self.actions.slide(face, wish.values)])
+
+    async def around(self, request: Request) -> Response:
+        """Draw the eight faces around one."""
+        wish, (face,) = await gate.read_files(request, gate.Around, ("face",))
+        places = [(right, down) for down in (-1, 0, 1) for right in (-1, 0, 1) if right or down]
+        around = partial(self.actions.around, face, wish.seed, wish.amount)
+        return self._faces([partial(around, *place) for place in places])
 
     async def similar(self, request: Request) -> Response:
         """Draw more like a face."""

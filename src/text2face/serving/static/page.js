@@ -2,6 +2,7 @@
 
 import { ask, Refused, toBlob } from "./ask.js";
 import { Settings } from "./settings.js";
+import { Sliders } from "./sliders.js";
 import { Stage, address, fileName, tile, title, waiting } from "./stage.js";
 import { Store } from "./store.js";
 import { Words } from "./words.js";
@@ -9,7 +10,9 @@ import { zip } from "./zip.js";
 
 const $ = (selector) => document.querySelector(selector);
 const store = new Store(), stage = new Stage(), words = new Words(() => draw());
+const sliders = new Sliders((base, values) => slide(base, values));
 let about, settings;
+let slid = null; // the face that the sliders have made of the one they began with
 let shown = []; // the faces in the gallery
 let chosen = null, other = null, picking = false;
 let running = null; // an AbortController
@@ -28,7 +31,7 @@ function say(text) {
 function gallery(places = 0) {
   const tiles = shown.map((face) => tile(face, face === chosen, touch));
   for (let i = tiles.length; i < places; i++) tiles.push(waiting());
-  $("#faces").classList.remove("examples");
+  $("#faces").classList.remove("examples", "around");
   $("#faces").dataset.count = tiles.length;
   $("#faces").replaceChildren(...tiles);
 }
@@ -42,6 +45,7 @@ function past() {
 
 function refresh() {
   for (const [place, faces] of [["#faces", shown], ["#past", null]]) {
+    if (faces && $(".around")) continue;
     const list = faces ?? store.faces.filter((face) => face.star || !$("#starred").checked);
     [...$(place).querySelectorAll("button.tile")].forEach((button, i) => {
       button.classList.toggle("selected", list[i] === chosen);
@@ -59,6 +63,7 @@ function touch(face) {
 function choose(face) {
   chosen = face;
   stage.show(face, face.before ?? store.get(face.parent)?.blob);
+  sliders.show(face, face === slid ? store.get(face.parent) : null);
   pair();
   refresh();
 }
@@ -171,6 +176,44 @@ const similar = () => run(async (signal) => {
   }
 });
 
+// What the sliders make is one face, however often they are moved.
+const slide = (base, values) => run(async (signal) => {
+  await ask("/page/face/slide", { values }, { files: { face: base.blob }, signal, onLine: ({ face }) => {
+    const { file, ...told } = face;
+    if (slid && slid.parent === base.id && store.get(slid.id) && slid === chosen) {
+      Object.assign(slid, told, { blob: toBlob(file) });
+      store.save(slid);
+      past();
+    } else slid = keep(face, { parent: base.id });
+    choose(slid);
+  } });
+});
+
+// A map with the chosen face in the middle; a click walks to another, which is then the middle.
+const around = (seed = Math.floor(Math.random() * about.maxSeed)) => run(async (signal) => {
+  const middle = chosen, tiles = Array.from({ length: 9 }, waiting);
+  const lay = () => $("#faces").replaceChildren(...tiles);
+  tiles[4] = tile(middle, true, touch);
+  shown = [];
+  $("#faces").classList.remove("examples");
+  $("#faces").classList.add("around");
+  heading("Click a face to walk there");
+  lay();
+  try {
+    await ask("/page/face/around", { seed }, { files: { face: middle.blob }, signal, onLine: ({ face }) => {
+      const { right, down } = face.steps.at(-1), near = { ...face, blob: toBlob(face.file) };
+      tiles[3 * (down + 1) + right + 1] = tile(near, false, () => {
+        if (picking) return pickOther(keep(face, { parent: middle.id }));
+        choose(keep(face, { parent: middle.id }));
+        return around(seed);
+      });
+      lay();
+    } });
+  } finally {
+    for (const place of document.querySelectorAll("#faces .waiting")) place.className = "tile";
+  }
+});
+
 // --- The other face ----------------------------------------------------------------------------
 
 function pair() {
@@ -277,6 +320,7 @@ async function download(faces) {
 
 async function examples() {
   $("#faces").replaceChildren(...about.examples.map(waiting));
+  $("#faces").classList.remove("around");
   $("#faces").classList.add("examples");
   $("#faces").dataset.count = about.examples.length;
   heading("Examples: click one to draw it");
@@ -335,6 +379,7 @@ function listen() {
     target.value = "";
   });
   on("#similar", "click", similar);
+  on("#around", "click", () => around());
   on("#link", "click", copyLink);
   on("#use", "click", () => use(chosen));
   on("#star", "click", () => {

@@ -40,6 +40,7 @@ function told(step) {
   if ("prompt" in step) return `${step.prompt} (${step.strength})`;
   if ("blended with" in step) return `${Math.round(100 * step.share)} % of ${step["blended with"]}`;
   if ("varied by seed" in step) return `varied by ${step["varied by seed"]}`;
+  if ("right" in step) return "a walk";
   return Object.entries(step).map(([name, value]) => `${name} ${value}`).join(", ");
 }
 

@@ -11,6 +11,8 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraint
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*')
 # PyTorch's own index has builds without CUDA. On Linux those of PyPI bring several GB of it along.
 CPU_INDEX := https://download.pytorch.org/whl/cpu
+# A file of tests belongs to one process, so that what its tests share is made once.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-fast lint docs clean
 
@@ -19,10 +21,10 @@ demo: $(VENV)/.installed
 	@echo "The command is there after: source $(BIN)/activate"
 
 test: lint docs
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-fast: $(VENV)/.dev
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Train the identity network: whose face it is, whatever they do and wear.
+"""Train the identity network, which embeds pictures of one person close together.
 
 Several pictures of each of many people are rendered first (`recipes.faces.people`; a folder that
 holds them is used again). Two pictures of each person in a batch attract each other and repel all

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import gc
 import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch: several processes share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,8 +20,55 @@ from text2face import TextToFace
 from text2face.cli import main
 from text2face.storage.locks import hold
 
+TESTS = Path(__file__).parent
+SLOW = (
+    "benchmarks/test_*.py",
+    "checkpoints/test_channels.py",
+    "checkpoints/test_fast_text2stylegan.py",
+    "checkpoints/test_mutations.py",
+    "cli/test_edit.py",
+    "cli/test_train.py",
+    "docs/test_*.py",
+    "editing/test_*.py",
+    "evaluation/test_evaluate.py",
+    "examples/test_*.py",
+    "inversion/test_inversion.py",
+    "inversion/test_psp.py",
+    "provenance/test_pixels.py",
+    "recipes/test_*.py",
+    "recipes/generator/test_*.py",
+    "serving/test_*.py",
+    "storage/test_networks.py",
+    "training/test_loop.py",
+    "training/test_processes.py",
+    "test_bulk.py",
+    "test_bundled.py",
+    "test_declaration.py",
+    "test_extending.py",
+    "test_import.py",
+    "test_named.py",
+)
+"""Files that take seconds to run or to import; `-m "not slow"` does not import them."""
+
 settings.register_profile("text2face", deadline=None)  # the machine may be busy
 settings.load_profile("text2face")
+
+
+def _is_slow(path: Path) -> bool:
+    return any(path.match(f"{TESTS.name}/{pattern}") for pattern in SLOW)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out a slow file without importing it."""
+    quick = config.option.markexpr == "not slow" and collection_path.suffix == ".py"
+    return True if quick and _is_slow(collection_path) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of slow files."""
+    for item in items:
+        if _is_slow(item.path):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,4 +1,4 @@
-"""What a rendered face can say about itself, to renderer, captions, judge and benchmarks alike.
+"""The attributes of rendered faces, for renderer, captions, judge and benchmarks.
 
 A *record* is one JSON object per face (`records.jsonl`). It holds only what can be SEEN in the
 picture: what is hidden (hair colour under a beanie, eye colour behind sunglasses) is `None`.

@@ -97,8 +97,8 @@ class PairedAdversary(nn.Module):
     def learn(self, real: Tensor, fake: Tensor, rate: float) -> float:
         """Take a step in telling windows [N, 3, H, W] of pairs apart; 2 for a critic that cannot.
 
-        A hinge on the difference of the two logits at each place (arXiv 1807.00734): whatever a
-        pair has in common says nothing.
+        A hinge on the difference of the two logits at each place (arXiv 1807.00734): what a
+        pair has in common cancels out.
         """
         margin = self._look(real, real)[-1] - self._look(fake.detach(), real)[-1]
         loss = 2 * F.relu(1 - margin).mean()

@@ -73,7 +73,7 @@ def load(run: Path) -> tuple[StyleGAN2, Parameters]:
 
 
 class LayerBuilder:
-    """The rows of a layer under construction: what each unit reads, and its bias."""
+    """Collects the weights and bias of a layer, unit by unit."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[dict[int, float], float]] = []

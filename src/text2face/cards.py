@@ -1,4 +1,4 @@
-"""The model card of a pipeline: what it is, whose it is, what it can do, and how to use it."""
+"""The model card of a pipeline: parts, licences, figures, and use."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ Words to pictures of {side}×{side} pixels, made with text2face.
 ## Licence
 {chain}
 
-Pictures that this model makes show nobody who lives. They say in machine-readable form that they
-were made by a machine; leave that in.
+The faces of this model belong to no real person. The files say in machine-readable form that they
+were generated; keep that mark.
 
 ## Use
 ```python
@@ -62,7 +62,7 @@ def licences(pipe: FaceModel, own: str | None = None) -> dict[str, str]:
         Part → licence.
 
     Raises:
-        ArgumentError: For some part nobody has said it.
+        ArgumentError: The licence of a part is not known.
     """
     chain: dict[str, str] = {}
     if pipe.config.name in PIPELINES:
@@ -74,7 +74,7 @@ def licences(pipe: FaceModel, own: str | None = None) -> dict[str, str]:
             chain["encoder"] = f"{known.licence}; named, not copied ({hub_id})"
         if own is None:
             raise ArgumentError(
-                f"nobody has said under which licence {pipe.config.name!r} is; expected --licence, "
+                f"the licence of {pipe.config.name!r} is not known; expected --licence, "
                 "such as mit; weights that were converted or trained from others stay under theirs"
             )
     if own is not None:

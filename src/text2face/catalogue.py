@@ -62,7 +62,7 @@ class Model:
     """The checksum that the source gives; "" = none, the first download is trusted."""
     note: str = ""
     """What else there is to know before a download."""
-    answered: str = "nobody has seen this address answer; it is written down from public pages"
+    answered: str = "not checked yet: taken from public pages"
     """When the source last answered, and to whom."""
 
     @property

@@ -1,4 +1,4 @@
-"""Checks of numbers and tensors that come from outside."""
+"""Checks of numbers and tensors from users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers of the small convolutional networks that look at faces."""
+"""Layers of the small convolutional networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of a model by those who work on its faces: edits, records and outputs."""
+"""The protocol of a model, as edits, records and outputs use it."""
 
 from __future__ import annotations
 

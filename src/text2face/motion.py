@@ -1,4 +1,4 @@
-"""Grids of faces, and the order of a moving picture."""
+"""X/Y grids of faces, and looping animations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["grid_sheet", "ping_pong"]
 
 
 def ping_pong(images: Sequence[Image.Image]) -> list[Image.Image]:
-    """There and back again, so that a moving picture repeats without a jump."""
+    """Forwards, then backwards, so that an animation loops without a jump."""
     return [*images, *images[-2:0:-1]]
 
 

@@ -1,4 +1,4 @@
-"""Words → embedding → latent → image: the whole trip."""
+"""The pipeline: text → embedding → latent → image."""
 
 from __future__ import annotations
 

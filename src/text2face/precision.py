@@ -1,4 +1,4 @@
-"""Which number type is fast where."""
+"""Where bfloat16 is fast."""
 
 from __future__ import annotations
 

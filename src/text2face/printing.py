@@ -1,4 +1,4 @@
-"""How text from outside is printed: prompts, records, names in certificates, messages of files."""
+"""Escaping of untrusted text before it is printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What text2face is made of, by kind and name; where others add to it.
+"""The registry of components by kind and name, to which plugins add.
 
 ```python
 from text2face.registry import register
@@ -8,7 +8,7 @@ class MySampler(SavedModule):
     ...
 ```
 
-Whatever looks for a sampler named "mine" finds it from then on: a saved model, the command line,
+From then on "mine" is the name of a sampler everywhere: in a saved model, on the command line, in
 the server. A module with such a line is imported
 
 - when a Python program imports it,

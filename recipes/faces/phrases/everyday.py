@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-# Words that say nothing about a face and that nobody expects to: they are passed over in silence.
+# Words that say nothing about a face; they are ignored without a message.
 _NEUTRAL: Final = """
     the this that these my your our me i you we it its and or but of in on at for
     from to by as are was were be been being having had got did can could

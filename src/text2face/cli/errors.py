@@ -1,4 +1,4 @@
-"""What the command line says and returns when work fails or is stopped."""
+"""Messages and exit codes of the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`text2face evaluate`: gather what looks, measure section by section, report."""
+"""`text2face evaluate`: load the networks that measure, run each section, write the report."""
 
 from __future__ import annotations
 

@@ -244,7 +244,7 @@ def _whole(texts: tuple[str, ...]) -> tuple[str, ...]:
     """The prompts, if the quotes round one were not forgotten.
 
     Raises:
-        ArgumentError: They seem to be, and nobody can be asked.
+        ArgumentError: They seem to be, and standard input is not a terminal.
     """
     if len(texts) < 2 or any(len(text.split()) > 1 or text == "-" for text in texts):
         return texts

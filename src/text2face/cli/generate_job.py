@@ -47,7 +47,7 @@ class GenerateJob:
     """The `Settings` that were given, by name."""
     seeds: Sequence[int]
     random_seed: bool
-    """Nobody chose the seeds, so say them."""
+    """The seeds are random, so they are printed."""
     keep: int | None
     grid: tuple[int, int] | None
     """Columns and rows of the contact sheet."""

@@ -1,4 +1,4 @@
-"""`text2face info`: what an image says of itself."""
+"""`text2face info`: the provenance of an image."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Command(click.Command):
 
 
 def threads_option(command: F) -> F:
-    """Give a command --threads, which is heeded before torch is loaded."""
+    """Give a command --threads, which is applied before torch is loaded."""
 
     def use(context: click.Context, parameter: click.Parameter, count: int | None) -> None:
         if count is not None and not context.resilient_parsing:

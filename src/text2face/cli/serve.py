@@ -205,7 +205,7 @@ def _run(
         app: FastAPI = make_app(engine, ServerConfig(sign=sign, keys=keys, hosts=names, **limits))
         if page:
             app = mount(app, engine, sign)
-        # Whoever asks before is refused rather than left waiting, as checks of health expect.
+        # Connections are refused until here, as health checks expect.
         with _in_one_line(listener, options["host"], port):
             listener.listen(2048)
         host = f"[{options['host']}]" if ":" in options["host"] else options["host"]
@@ -237,7 +237,7 @@ class _Ended(BaseException):
 def _ended_by_signal() -> Iterator[None]:
     """Let SIGTERM and SIGHUP unwind as Ctrl-C does.
 
-    The process then ends of the signal, as whoever sent it expects.
+    The process then ends with the signal's own exit status.
     """
     came: list[int] = []
 
@@ -279,7 +279,7 @@ def _warn(address: str, keys: list[str], *, page: bool) -> None:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """Take the port now, so that a second server says so in one line; nobody is let in yet."""
+    """Bind the port without listening, so that a port in use is an error before the model loads."""
     if not host.strip():
         raise ArgumentError(
             "--host is empty; expected an address, such as 127.0.0.1, or 0.0.0.0 for all of them"

@@ -1,4 +1,4 @@
-"""Faces you already have: change them by words, mix them, move between them."""
+"""Editing of faces: by words, style mixing, interpolation."""
 
 from text2face.editing.base import EditMethod, EditRequest, check_method
 from text2face.editing.history import History

@@ -1,4 +1,4 @@
-"""What every way to edit keeps to, and where they are found by name."""
+"""The protocol of edit methods, and how they are found by name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["EditMethod", "EditRequest", "check_method"]
 
 @dataclass(frozen=True)
 class EditRequest:
-    """A face and what it should become."""
+    """A face, and the words that describe how to change it."""
 
     latent: Tensor
     """w [1, num_ws, w_dim], float32."""

@@ -1,4 +1,4 @@
-"""The latent of a picture, and what the user should know about how it was found.
+"""Finding the latent of a picture.
 
 Whether a picture is an aligned face is told by how well the inversion reproduces it. `likeness` is
 the correlation of what is finer than a quarter of the side. Measured on the bundled model:

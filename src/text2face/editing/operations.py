@@ -1,4 +1,4 @@
-"""What `TextToFace` does with faces that exist already: its methods, as functions of it."""
+"""The editing methods of `TextToFace`, as functions of a model."""
 
 from __future__ import annotations
 

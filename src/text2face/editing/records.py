@@ -1,4 +1,4 @@
-"""What an edited picture says about its making, and the latent of a picture that we made.
+"""The record of an edited picture, and the latent that a record gives.
 
 A drawn face carries its prompt, seed and settings, from which its latent is drawn again without an
 image. An edited one carries the latent itself, beside the list of what was done.

@@ -1,4 +1,4 @@
-"""From words to the embedding that the picture of the edited face should have.
+"""The target embedding of an edit.
 
 A text's embedding lies elsewhere than those of pictures, and says nothing about what is not named.
 But a bank holds pictures: those like the face, and among them those that the words fit as well. The
@@ -38,7 +38,7 @@ ROUNDS: Final = 2
 
 @dataclass(frozen=True)
 class EditTarget:
-    """Where the words lead."""
+    """The target of an edit."""
 
     wanted: Tensor
     """The embedding that the picture should have [1, D], L2-normalised."""
@@ -62,7 +62,7 @@ def move_towards(
 ) -> Tensor:
     """The change of w by one move towards the found, and more where the words do not fit yet.
 
-    What the moves have made of the face is told by the sampler's critic, not by an image; a
+    The sampler's critic estimates the embedding after each move, without an image; a
     sampler without one moves once.
 
     Args:

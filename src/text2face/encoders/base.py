@@ -1,4 +1,4 @@
-"""The door every text-image encoder goes through: words or pictures → one space."""
+"""The protocol of text-image encoders: text or image → embedding."""
 
 from __future__ import annotations
 

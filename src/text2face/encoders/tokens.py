@@ -250,7 +250,7 @@ def _sentencepiece(path: Path) -> PreTrainedTokenizerBase:
 
 
 def _attempt(make: Callable[[], _T]) -> _T:
-    """Do something with a tokenizer; whatever goes wrong is a ValueError."""
+    """Call a function of the tokenizer; every failure becomes a ValueError."""
     try:
         return make()
     except CheckpointError:

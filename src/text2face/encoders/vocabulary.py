@@ -1,4 +1,4 @@
-"""The words that the compact encoder knows, and what it makes of people's spelling."""
+"""The vocabulary of the compact encoder: look-up, endings, aliases and typing errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What text-made faces are held against: the best picture there is, and a search per prompt."""
+"""Baselines for faces from text: retrieval, and optimisation for each prompt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model → what its faces are worth, section by section.
+"""The metrics of a model, one function for each section of the report.
 
 Each section is a function of the `Bench` and says in one line what it needs. What a model or a
 machine cannot give (no judge of its pictures, no posterior) is reported with the reason, and the

@@ -1,4 +1,4 @@
-"""Whose face is it? A network that tells people apart, whatever they do and wear.
+"""The identity network: embeds a face so that pictures of one person are close.
 
 `recipes/train_identity.py` trains one on several renders of each of many people.
 """

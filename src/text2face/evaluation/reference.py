@@ -1,4 +1,4 @@
-"""Pictures that made faces are held against."""
+"""Reference pictures that generated faces are compared with."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class ReferenceImages:
 
     @cached_property
     def digest(self) -> str:
-        """16 hexadecimal digits that tell these pictures from others, whatever they are called."""
+        """16 hexadecimal digits of the pictures' contents, not of their names."""
         digest = hashlib.sha256(str(self.size).encode())
         for picture in self.pictures:
             content = picture.read_bytes() if isinstance(picture, Path) else picture.tobytes()

@@ -83,7 +83,7 @@ class PickleMachine:
 
         Returns:
             Plain data: dicts with flat keys, lists, tuples, sets, text, numbers, memoryviews for
-            bytes, `PickledObject`s for objects, and whatever the makers return.
+            bytes, `PickledObject`s for objects, and what the makers return.
 
         Raises:
             CheckpointError: The pickle is damaged, too long, or asks for a name not on the list.

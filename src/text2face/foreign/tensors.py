@@ -1,4 +1,4 @@
-"""What may be named in a checkpoint, and the tensors that come of it, still inside the file."""
+"""The names that a checkpoint may use, and tensors that are read from the file lazily."""
 
 from __future__ import annotations
 
@@ -273,7 +273,7 @@ _rebuild: Final[dict[str, Maker]] = {
 }
 
 _BESIDE: Final[dict[str, Maker]] = {
-    # What training scripts save beside the weights: data that nobody reads here.
+    # What training scripts save beside the weights; it is not used.
     **{f"pathlib.{kind}Path": _path for kind in ("Windows", "PureWindows", "PurePosix")},
     "collections.defaultdict": _mapping,
     "collections.Counter": _mapping,

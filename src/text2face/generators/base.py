@@ -1,4 +1,4 @@
-"""The door every face generator goes through: latent → image."""
+"""The protocol of generators: latent → image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the StyleGANs share: the mapping network z → w, truncation, files, and the public face."""
+"""The base of StyleGANs: the mapping network z → w, truncation and files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door every inversion encoder goes through: image → latent."""
+"""The protocol of inversion encoders: image → latent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Image → latent by optimisation, in W or W+: slow, and nearest to the image.
+"""Image → latent by optimisation, in W or W+: slow, but the closest.
 
 The projection of StyleGAN2 (Karras et al. 2020, arXiv 1912.04958, appendix D): Adam with a rate
 that rises and falls, noise on the latent that fades, and, where the generator has noise images,

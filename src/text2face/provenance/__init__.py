@@ -1,4 +1,4 @@
-"""What an image says about its own making: the record, the mark of generated images, signatures."""
+"""Provenance of an image: its record, the mark of generated images, signatures."""
 
 from text2face.provenance.reading import UNKNOWN_PIXELS, Report, embedded_json, inspect, read
 from text2face.provenance.record import Record, make_record

@@ -1,4 +1,4 @@
-"""Whether a picture is still the one that its record speaks of.
+"""Whether a picture has changed since its record was written.
 
 Other programs carry a record along when they mirror, crop or paint over a picture. So the record
 holds the mean colours of cells of about 8×8 pixels, and how far pixels are from that mean. They

@@ -1,4 +1,4 @@
-"""What an image says about its own making, read from its file and checked."""
+"""Reading and checking the provenance of an image file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an image says about its own making, written into its file.
+"""Writing the provenance of an image into its file.
 
 Every PNG, JPEG and WebP carries three things:
 
@@ -289,7 +289,7 @@ def write_edited(
 
     Args:
         path: Its name tells the format.
-        image: A picture; or the frames of a moving one, which repeats for ever, as GIF or WebP.
+        image: A picture; or the frames of a moving one, which loops, as GIF or WebP.
         parameters: The text that other tools show.
         content: JSON values, "edited" among them: the list of what was done.
         fps: Frames in a second, 1 to 50.

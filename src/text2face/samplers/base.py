@@ -1,4 +1,4 @@
-"""The door every latent sampler goes through: embedding → latent."""
+"""The protocol of samplers: embedding → latent."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ embeddings as they are.
 In training, the condition was the embedding of a generated picture. The script that made those
 embeddings prepared pictures for CLIP as usual; its evaluation, which sorts faces by their
 similarity to the prompt, subtracts CLIP's mean and divides by its deviation twice, with a clamp to
-0..1 between. Nothing here sees a picture, so neither is of consequence for a latent; scores of a
+0..1 between. No picture is read here, so neither changes a latent; scores of a
 pipeline are those of its encoder.
 """
 

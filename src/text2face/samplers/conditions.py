@@ -68,7 +68,7 @@ class ConditionBank:
 
 @dataclass(frozen=True)
 class ConditionState:
-    """What the steps hand on."""
+    """The input and output of each step."""
 
     text: Tensor
     """What the condition should come near to [N, D]: the text, shifted if `shift` came first."""

@@ -1,4 +1,4 @@
-"""What samplers share: their files, and a bank of image embeddings that goes with them."""
+"""The base of samplers: their files, and their bank of image embeddings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What samplers share that work in units of each latent component's own spread."""
+"""The base of samplers that work on standardised latents."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class StandardisedConfig:
 
 
 class Surrogate(nn.Module):
-    """A stand-in for encoder ∘ generator: what the encoder sees in the image of a latent."""
+    """An approximation of encoder ∘ generator: latent → the embedding of its image."""
 
     def __init__(self, inputs: int, width: int, outputs: int) -> None:
         """Make the network."""

@@ -99,7 +99,7 @@ def make_app(engine: Engine, config: ServerConfig | None = None) -> FastAPI:
     )
     metrics = Metrics(engine)
     errors.install(app)
-    # The last one stands first: nobody's body is read before his key is.
+    # The last one runs first: a key is checked before the body is read.
     app.add_middleware(BodyLimit, most=config.max_body, seconds=config.timeout)
     if config.keys:
         app.add_middleware(KeyGuard, keys=config.keys)

@@ -1,4 +1,4 @@
-"""Connections that do nothing end: uvicorn waits for ever for the rest of a header."""
+"""Time limits of connections: uvicorn itself waits without limit for the rest of a header."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue between many clients and one model: faces of equal settings are drawn in one pass."""
+"""The queue between clients and the model: faces of equal settings are drawn in one batch."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class Statistics:
 class Engine:
     """Draws for many clients at once with a few threads.
 
-    Every thread uses one core, whatever else goes on, so that an image does not depend on how busy
+    Every thread always uses one core, so that an image does not depend on how busy
     the server is: it equals, bit for bit, what `TextToFace` makes with one thread.
     """
 
@@ -203,7 +203,7 @@ class Engine:
             seeds: One for each face.
             settings: See `TextToFace.settings`.
             keep: Give only this many, best first; None = all, in order.
-            timeout: Seconds after which nobody wants them any more.
+            timeout: Seconds after which the request is dropped.
             on_face: Called with each face as it is drawn, in a thread of the engine.
             on_read: Called with the prompt when it has been read, before any face.
 
@@ -242,7 +242,7 @@ class Engine:
                     _Item(job, index, prompt.text, embedding, seed, settings)
                     for index, seed in enumerate(seeds)
                 ]
-        except BaseException as error:  # for whoever waits; the thread goes on
+        except BaseException as error:  # passed to the client; the thread survives
             job.settle(error)
         with self._change:
             self._admitted -= len(seeds)
@@ -340,7 +340,7 @@ class Engine:
             self._count(len(items), time.perf_counter() - start)
 
     def _serve(self, items: Sequence[_Item]) -> None:
-        """Draw, and tell those who wait, whatever happens: the thread goes on."""
+        """Draw, and settle every request; the thread survives any exception."""
         try:
             drawn = self._draw(items)
         except BaseException as error:

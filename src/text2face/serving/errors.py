@@ -1,4 +1,4 @@
-"""Every refusal as the OpenAI API words it: one JSON object, never a traceback."""
+"""Errors in the format of the OpenAI API: one JSON object, never a traceback."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ async def read_form(headers: Headers, body: bytes) -> list[tuple[str, str | Uplo
         Refusal: It is no such form, is damaged, or has too many or too long fields.
     """
     _check_type(headers, "multipart/form-data")
-    # An adversary's body costs the parser a second, for which nobody else need wait.
+    # A hostile body costs the parser a second, so it runs in a thread.
     return await asyncio.to_thread(_parse, headers, body)
 
 

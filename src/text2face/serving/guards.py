@@ -1,4 +1,4 @@
-"""What stands before the routes: names of this host, keys, the size and pace of bodies."""
+"""Middleware before the routes: host names, API keys, size and time limits of bodies."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class HostGuard:
 
     A page of a stranger can have its own name lead to this address ("DNS rebinding") and then reads
     what it likes through the browser of a visitor. The browser still says that name, so names are
-    held against a list. Addresses and `localhost` need no list: nobody else's name is in them.
+    compared with a list. Addresses and `localhost` are always allowed: they name no other host.
     """
 
     def __init__(self, app: ASGIApp, *, names: Sequence[str]) -> None:
@@ -78,7 +78,7 @@ def _foreign(what: str, name: str) -> Refusal:
 
 
 class LastResort:
-    """Answers what nobody foresaw, before the server prints it: the text may be a stranger's."""
+    """Answers unexpected exceptions before uvicorn logs them: their text may come from a client."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Stand before everything."""

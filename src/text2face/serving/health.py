@@ -1,4 +1,4 @@
-"""Whether a server or page answers on this machine: the health check of the container.
+"""The health check of the container.
 
 python -m text2face.serving.health 8000 7860
 """

@@ -1,4 +1,4 @@
-"""Faces become files: in threads of their own, so many at once, and no longer than anyone waits."""
+"""Encoding of faces as image files, in a few threads, cancelled with the request."""
 
 from __future__ import annotations
 

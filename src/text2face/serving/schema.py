@@ -1,4 +1,4 @@
-"""What clients say and hear: the OpenAI Images API, and what this server adds to it."""
+"""Requests and responses of the OpenAI Images API, with this server's additions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Downloads: resumed where they stopped, whole or not there, and the same file ever after."""
+"""Downloads that can be resumed, are written atomically, and are checked by SHA-256."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One writer at a time: a folder, or a part of it, is held while a command writes there."""
+"""Locks: one process at a time writes to a folder, or to a part of it."""
 
 from __future__ import annotations
 

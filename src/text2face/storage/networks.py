@@ -1,4 +1,4 @@
-"""Networks from files of others: held against the weights before they cost anything.
+"""Networks from untrusted files: checked against the weights before memory is allocated.
 
 A configuration is a few bytes, and may ask for a hundred thousand layers or a billion numbers. So
 the shapes in the head of the weights are read first; the network is made on torch's meta device,
@@ -37,7 +37,7 @@ class _TooLargeError(Exception):
 
 
 class SkipInit(TorchFunctionMode):
-    """Where networks are made without drawing the random numbers that a file replaces anyway.
+    """A context in which modules skip random initialisation, since a file replaces the numbers.
 
     On the meta device drawing them would import half of torch's compiler, and so would arithmetic
     that is not in place: hence `mul_` in constructors.
@@ -61,7 +61,7 @@ class SkipInit(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Leave memory as it is where a number would be drawn."""
+        """Return uninitialised memory instead of random numbers."""
         named = dict(kwargs or {})
         if func in self._filled:
             return args[0] if args else named["tensor"]
@@ -69,7 +69,7 @@ class SkipInit(TorchFunctionMode):
 
 
 def build_on_meta(make: Callable[[], Network], tensors: int, where: object) -> Network:
-    """A network without numbers, to know its shapes.
+    """Build a network on the meta device, to know its shapes.
 
     Args:
         make: Makes it.
@@ -131,13 +131,13 @@ def _counted(parts: int) -> Iterator[None]:
 
 
 def saved_state(module: nn.Module) -> dict[str, Tensor]:
-    """What of a network goes into its file."""
+    """The state dict of a network as it is saved."""
     state: dict[str, Tensor] = module.state_dict()
     return {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
 
 
 def load_network(make: Callable[[], Network], folder: Path) -> Network:
-    """Make the network of a component folder and fill it.
+    """Build the network of a component folder and load its weights.
 
     Args:
         make: Makes it, with any numbers.

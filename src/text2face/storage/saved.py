@@ -1,4 +1,4 @@
-"""Networks that are made from their config alone, each with a folder of its own."""
+"""The base of networks that are saved as a config and safetensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text files of people: any Unicode encoding that the first bytes tell, one line at a time."""
+"""Text files of users, in any Unicode encoding with a byte order mark, else UTF-8."""
 
 from __future__ import annotations
 

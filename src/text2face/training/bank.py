@@ -1,4 +1,4 @@
-"""What a finished sampler needs to turn words into conditions: images, and where texts lie."""
+"""The bank of a sampler: image embeddings, and the means of both modalities."""
 
 from __future__ import annotations
 

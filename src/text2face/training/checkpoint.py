@@ -1,4 +1,4 @@
-"""The state of a training, to go on from."""
+"""Checkpoints of a training."""
 
 from __future__ import annotations
 

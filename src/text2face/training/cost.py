@@ -1,4 +1,4 @@
-"""What making pairs will cost on this machine, measured on some faces before it begins."""
+"""An estimate of how long pairs will take on this machine, measured on a few faces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A perceptual distance from the encoder's own image tower, for want of LPIPS offline."""
+"""A perceptual distance by the encoder's image tower, used where LPIPS is not available."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From pairs and a config to an untrained sampler that knows where its latents lie."""
+"""An untrained sampler with the statistics of its pairs."""
 
 from __future__ import annotations
 

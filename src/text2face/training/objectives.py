@@ -59,7 +59,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Frozen:
-    """The networks that are only looked through."""
+    """The frozen networks that a loss may use."""
 
     generator: Generator | None = None
     encoder: TextImageEncoder | None = None

@@ -91,7 +91,7 @@ def test_what_cannot_be_pushed_is_told_in_one_line(
         return error
 
     assert run("push", model, "me/faces") == 2
-    assert "the licence of" in last()
+    assert "the licence of 'tiny' is not known; expected --licence, such as mit" in last()
     assert run("push", model, "faces", "--licence", "mit") == 2
     assert "the hub id is 'faces', expected owner/name" in last()
     other = tmp_path / "evaluation.json"

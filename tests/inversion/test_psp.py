@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.checkpoints import writers
+from text2face.checkpoints import psp
 from text2face.errors import ArgumentError, CheckpointError
-from text2face.inversion import psp
 from text2face.inversion.psp import PSPConfig, PSPEncoder
 from text2face.storage.saved import saved_state
 
@@ -164,6 +164,13 @@ def test_a_checkpoint_becomes_generator_and_encoder(
     torch.save({"state_dict": state, "opts": odd}, path)
     with pytest.raises(CheckpointError, match="unsupported network"):
         psp.load_psp(path)
+
+
+def test_the_old_name_of_the_loader_warns() -> None:
+    import text2face.inversion.psp as old
+
+    with pytest.warns(DeprecationWarning, match=r"checkpoints\.psp\.load_psp"):
+        assert old.load_psp is psp.load_psp
 
 
 def twice(depth: int) -> list[Any]:

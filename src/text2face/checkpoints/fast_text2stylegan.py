@@ -14,7 +14,7 @@ from text2face.checkpoints.rosinality import load_rosinality
 from text2face.encoders.base import TextImageEncoder, typical_norm
 from text2face.errors import ArgumentError, CheckpointError, quoted
 from text2face.foreign.files import read_checkpoint
-from text2face.foreign.pickles import PickledObject
+from text2face.foreign.pickles import namespace
 from text2face.foreign.weights import Weights, build
 from text2face.generators.base import Generator
 from text2face.loading import load_encoder
@@ -82,7 +82,7 @@ def load_pipeline(
             "checkpoint of Fast text2StyleGAN with encoder.mapper and decoder; "
             "`text2face.load_generator` reads files that hold but a generator"
         )
-    options = _options(tree.get("opts"))
+    options = namespace(tree.get("opts"))
     generator = load_rosinality(tree, str(path), size)
     config, tensors = _convert(Weights(mapper, str(path), size), options, generator.num_ws)
     mean = generator.mean_latent
@@ -100,13 +100,6 @@ def load_pipeline(
         raise CheckpointError(f"unsupported network: {path}: {error}") from None
     sampler = build(lambda: FastText2StyleGANSampler(made), tensors, str(path))
     return encoder, cast("LatentSampler", sampler), generator
-
-
-def _options(opts: object) -> Mapping[str, Any]:
-    """The training options, an argparse.Namespace or a dict of them."""
-    if isinstance(opts, PickledObject):
-        return opts.fields
-    return opts if isinstance(opts, dict) else {}
 
 
 def _convert(

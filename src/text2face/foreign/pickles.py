@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn
 
 from text2face.errors import CheckpointError, quoted
 
-__all__ = ["Budget", "Maker", "PickleMachine", "PickledObject"]
+__all__ = ["Budget", "Maker", "PickleMachine", "PickledObject", "namespace"]
 
 Maker = Callable[[tuple[Any, ...]], object]
 """Turns the arguments of a name on the list into plain data."""
@@ -52,6 +52,13 @@ class PickledObject:
     def fields(self) -> dict[str, Any]:
         """The attributes of the object, or nothing if its state is no dict."""
         return self.state if isinstance(self.state, dict) else {}
+
+
+def namespace(value: object) -> Mapping[str, Any]:
+    """The options of a training, pickled as an `argparse.Namespace` or as a dict; else nothing."""
+    if isinstance(value, PickledObject):
+        return value.fields
+    return value if isinstance(value, dict) else {}
 
 
 @dataclass(frozen=True, eq=False)

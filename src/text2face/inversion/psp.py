@@ -1,4 +1,4 @@
-"""The published inversion encoders of pSp and e4e, from their checkpoints.
+"""The inversion encoders of pSp and e4e.
 
 Richardson et al. 2021 (pSp, arXiv 2008.00951, section 3) and Tov et al. 2021 (e4e, arXiv
 2102.02766): an IR-SE50 (arXiv 1801.07698) whose features at three scales become a code for each
@@ -9,37 +9,26 @@ makes that of the first layer and, for the others, differences from it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import warnings
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, Literal
+from importlib import import_module
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face.checkpoints.rosinality import load_rosinality
 from text2face.checks import check_images
 from text2face.dense import Dense
-from text2face.errors import ArgumentError, CheckpointError, quoted
-from text2face.foreign.files import read_checkpoint
-from text2face.foreign.pickles import PickledObject
-from text2face.foreign.tensors import as_tensor
-from text2face.foreign.weights import Weights, build
-from text2face.generators.base import Generator
+from text2face.errors import ArgumentError, quoted
 from text2face.registry import register
-from text2face.storage.networks import SkipInit, saved_state
 from text2face.storage.saved import SavedModule
 
-__all__ = ["PSPConfig", "PSPEncoder", "load_psp"]
+__all__ = ["PSPConfig", "PSPEncoder"]
 
 _BLOCKS: Final = ((64, 3), (128, 4), (256, 14), (512, 3))
 _TAKEN: Final = (6, 20, 23)  # blocks whose output is used
 _COARSE, _MIDDLE = 3, 7  # the first layers of the middle and of the fine codes
-_KINDS: Final[Mapping[str, Literal["psp", "e4e"]]] = {
-    "GradualStyleEncoder": "psp",
-    "Encoder4Editing": "e4e",
-}
 
 
 @dataclass(frozen=True)
@@ -222,73 +211,13 @@ def _enlarge(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=True)
 
 
-def load_psp(path: str | Path) -> tuple[Generator, PSPEncoder]:
-    """Load the generator and the inversion encoder of a published pSp or e4e checkpoint.
-
-    Args:
-        path: The `.pt` file; nothing in it is run.
-
-    Raises:
-        CheckpointError: The file is of another kind, damaged or hostile.
-    """
-    path = Path(path)
-    tree, size = read_checkpoint(path), path.stat().st_size
-    state = tree.get("state_dict") if isinstance(tree, dict) else None
-    prefix = "encoder."
-    found = {
-        str(k)[len(prefix) :]: v
-        for k, v in (state.items() if isinstance(state, dict) else ())
-        if str(k).startswith(prefix) and not str(k).endswith("num_batches_tracked")
-    }
-    if "styles.0.linear.weight" not in found or not isinstance(tree, dict):
-        raise CheckpointError(
-            f"{path} holds no inversion encoder; expected a checkpoint of pSp or e4e with encoder "
-            "and decoder; `text2face.load_generator` reads files that hold but a generator"
+def __getattr__(name: str) -> object:
+    """`load_psp` has moved to `text2face.checkpoints.psp`; the old name goes in version 0.3."""
+    if name == "load_psp":
+        warnings.warn(
+            "text2face.inversion.psp.load_psp is now text2face.checkpoints.psp.load_psp",
+            DeprecationWarning,
+            stacklevel=2,
         )
-    options = _options(tree.get("opts"))
-    name = options.get("encoder_type", "GradualStyleEncoder")
-    if not isinstance(name, str) or name not in _KINDS:
-        raise CheckpointError(
-            f"unsupported network: {path} has an encoder of type {quoted(name)}, expected one of "
-            f"{', '.join(_KINDS)}"
-        )
-    generator = load_rosinality(tree, str(path), size)
-    from_mean = bool(options.get("start_from_latent_avg", True))
-    config = PSPConfig(_KINDS[name], generator.num_ws, generator.w_dim, from_mean)
-    weights = Weights(found, str(path), size)
-    with torch.device("meta"), SkipInit():
-        names = [n for n in saved_state(PSPEncoder(config)) if n != "latent_mean"]
-    tensors = {n: weights.take(n) for n in names}
-    tensors["latent_mean"] = _mean(tree, str(path), size, generator)
-    if weights.names():
-        raise CheckpointError(
-            f"unsupported network: {path} has an unknown tensor {quoted(weights.names()[0])}; "
-            f"expected the {name} of a face model"
-        )
-    counters = dict(_counters(config))
-    encoder = build(lambda: PSPEncoder(config), {**tensors, **counters}, str(path))
-    return generator, encoder
-
-
-def _counters(config: PSPConfig) -> Iterator[tuple[str, Tensor]]:
-    """What batch normalisation counts in training, and nobody reads afterwards."""
-    with torch.device("meta"), SkipInit():
-        names = PSPEncoder(config).state_dict().keys()
-    yield from ((n, torch.tensor(0)) for n in names if n.endswith("num_batches_tracked"))
-
-
-def _mean(tree: Mapping[Any, Any], source: str, size: int, generator: Generator) -> Tensor:
-    """The mean latent for each layer [num_ws, w_dim]."""
-    average = as_tensor(tree.get("latent_avg"))
-    shape = (generator.num_ws, generator.w_dim)
-    if average is None:
-        return generator.mean_latent.expand(shape).clone()
-    mean = Weights({"latent_avg": average}, source, size).take("latent_avg")
-    return mean.reshape(-1, generator.w_dim).expand(shape).clone()
-
-
-def _options(opts: object) -> Mapping[str, Any]:
-    """The training options, an argparse.Namespace or a dict of them."""
-    if isinstance(opts, PickledObject):
-        return opts.fields
-    return opts if isinstance(opts, dict) else {}
+        return import_module("text2face.checkpoints.psp").load_psp
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -72,6 +72,12 @@ def test_it_is_differentiable(config: dict[str, Any]) -> None:
     assert (images.grad != 0).float().mean() > 0.5
 
 
+def test_what_changes_nothing_is_taken() -> None:
+    plain = Preprocessing.from_json(CLIP, "test")
+    for extra in ({"do_pad": False}, {"do_pad": None}, {"do_convert_rgb": True}, {"unknown": 1}):
+        assert Preprocessing.from_json({**CLIP, **extra}, "test") == plain
+
+
 def test_old_configurations_hold_numbers() -> None:
     old = {**CLIP, "size": 48, "crop_size": 48, "resample": 3, "do_resize": True}
     assert Preprocessing.from_json(old, "test") == Preprocessing.from_json(CLIP, "test")
@@ -98,6 +104,12 @@ def test_it_survives_json(config: dict[str, Any]) -> None:
         {"image_std": [0.5, 0.5]},
         {"image_std": [0.0, 0.5, 0.5]},
         {"image_std": None},
+        {"do_pad": True},
+        {"do_thumbnail": True},
+        {"do_flip_channel_order": True},
+        {"do_color_quantize": True},
+        {"do_align_long_axis": "yes"},
+        {"do_\x1b[2J": [1]},
     ],
 )
 def test_what_it_cannot_do_is_refused(changes: dict[str, Any]) -> None:

@@ -247,6 +247,23 @@ def test_odd_json_is_refused_fast(served: Running, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b'{"prompt": "a man", "seed": 1, "seed": 2}', "seed"),
+        (b'{"prompt": "a man", "prompt": "a man"}', "prompt"),
+        (b'{"prompt": "a man", "n": 1, "\\u006e": 4}', "n"),
+        (b'{"prompt": "a man", "user": {"a\\u001b": 1, "a\\u001b": 2}}', r"a\x1b"),
+    ],
+)
+def test_a_field_of_json_comes_once(served: Running, body: bytes, param: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = httpx.post(served.url + GENERATIONS, content=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == param
+    assert answer.json()["error"]["message"] == f"{param}: given twice, expected once"
+
+
+@pytest.mark.parametrize(
     ("data", "param"),
     [
         ({"strenght": "0"}, "strenght"),

@@ -24,6 +24,7 @@ __all__ = ["Preprocessing"]
 
 _MODES: Final[dict[int, Literal["bilinear", "bicubic"]]] = {2: "bilinear", 3: "bicubic"}
 """By Pillow's numbers."""
+_STEPS: Final = ("do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,12 @@ class Preprocessing:
                 for step in ("do_resize", "do_rescale", "do_normalize")
                 if values.get(step, True) is not True
             ]
+            for name, value in values.items():
+                if name.startswith("do_") and name not in _STEPS and value:
+                    raise ValueError(
+                        f"{quoted(name)} is {quoted(value)}, expected no step but resizing, "
+                        "cropping, rescaling and normalising"
+                    )
             if skipped:
                 raise ValueError(f"{skipped[0]} is {quoted(values[skipped[0]])}, expected true")
             factor = values.get("rescale_factor", 1 / 255)

@@ -57,11 +57,11 @@ def read_json_body(headers: Headers, body: bytes) -> dict[str, Any]:
     """Read a body that is one JSON object.
 
     Raises:
-        Refusal: It is none, says that it is something else, or has too many fields.
+        Refusal: It is none, says that it is something else, or has a field twice.
     """
     _check_type(headers, "application/json")
     try:
-        loaded = json.loads(body)
+        loaded = json.loads(body, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise Refusal(
             400, f"the body is no JSON: {one_line(error).lower()}", code="invalid_value"
@@ -69,6 +69,22 @@ def read_json_body(headers: Headers, body: bytes) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise Refusal(400, "the body is no JSON object; expected {…}", code="invalid_value")
     return loaded
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The names and values of an object.
+
+    Raises:
+        Refusal: A name comes twice.
+    """
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            shown = one_line(name[:200])
+            message = f"{shown}: given twice, expected once"
+            raise Refusal(400, message, code="invalid_value", param=shown)
+        found[name] = value
+    return found
 
 
 def separate(

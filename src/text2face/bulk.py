@@ -92,7 +92,7 @@ class BulkJob:
         total = 0
         for row in read_rows(self.table, self.seed):
             try:
-                pipe.unknown_words([row.prompt], settings)
+                pipe.resolve(row.prompt, [row.seed], settings)
             except PromptError as error:
                 raise PromptError(f"row {row.index + 1} of {self.table}: {error}") from None
             total += 1
@@ -131,6 +131,7 @@ class BulkJob:
             "shard_size": self.shard_size,
             "tar": self.tar,
             "settings": asdict(settings),
+            "library": pipe.library.digest,
             "weights": pipe.weights,
             "dtype": str(pipe.dtype).removeprefix("torch."),
             "device": pipe.device.type,
@@ -238,7 +239,8 @@ def _make(pipe: TextToFace, settings: Settings, row: Row) -> tuple[bytes, dict[s
     content = provenance.encode_file(face.image, provenance.make_record(pipe, settings, face))
     line = {
         "index": row.index,
-        "prompt": row.prompt,
+        "prompt": face.prompt,
+        **({"template": row.prompt} if face.template else {}),
         "seed": row.seed,
         "score": round(face.score, 6),
         "sha256": hashlib.sha256(content).hexdigest(),

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from text2face.checks import check_images
 from text2face.pictures import to_rgb
+from text2face.prompts import Template
 from text2face.settings import NoiseMode
 
 __all__ = ["Face", "noise", "to_pil", "to_tensor"]
@@ -44,8 +45,17 @@ class Face:
     noise: Noise = CONST_NOISE
     batch: int = 1
     """How many were drawn at once: more than 1 may change the last bits of each."""
+    template: Template | None = None
+    """What the prompt came from, if it had choices or styles."""
+    negative_prompt: str | None = None
+    """What came out of the template's negative prompt."""
     notes: tuple[str, ...] = ()
     """What the user should know about how it came about, a sentence each."""
+
+    @property
+    def asked(self) -> str:
+        """The prompt as it was given."""
+        return self.template.prompt if self.template else self.prompt
 
 
 def noise(seed: int, dim: int) -> Tensor:

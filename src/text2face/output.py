@@ -204,7 +204,7 @@ class Output(Sequence[Face]):
         if size is not None:
             check_count("size", size, least=16, most=4096)
         folders = prompt_folders(Path(folder), self._texts)
-        paths = [folders[face.prompt] / f"seed{face.seed:04d}.{format}" for face in self.faces]
+        paths = [folders[face.asked] / f"seed{face.seed:04d}.{format}" for face in self.faces]
         if len(set(paths)) < len(paths):
             raise ArgumentError("two faces have the same prompt and seed; expected each once")
         existing = [] if overwrite else [path for path in paths if path.exists()]
@@ -261,4 +261,4 @@ class Output(Sequence[Face]):
     @property
     def _texts(self) -> list[str]:
         """The prompts, once each."""
-        return list(dict.fromkeys(face.prompt for face in self.faces))
+        return list(dict.fromkeys(face.asked for face in self.faces))

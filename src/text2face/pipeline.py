@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from text2face import loading, named, prompts
+from text2face import loading, named, prompts, templates
 from text2face.editing import operations
 from text2face.encoders.base import TextImageEncoder, WordEncoder
 from text2face.errors import ArgumentError, CheckpointError, PromptError
@@ -25,6 +25,7 @@ from text2face.generators.axes import LatentAxes, latent_axes
 from text2face.generators.base import Generator
 from text2face.generators.mapping import rgb
 from text2face.inversion.base import LatentEncoder
+from text2face.lists import NO_LISTS
 from text2face.output import Drawing, Output
 from text2face.prompts import Prompt
 from text2face.samplers.base import LatentCritic, LatentSampler
@@ -47,6 +48,8 @@ _KINDS: Final = ("encoder", "sampler", "generator")
 _ROWS: Final = 16  # rows of the products in which latents are drawn
 _LOADING: Final = threading.Lock()
 _RANDOM: Final = threading.Lock()  # the random numbers of "random" noise are the process's
+
+_Asked = TypeVar("_Asked")
 
 
 class TextToFace:
@@ -98,6 +101,8 @@ class TextToFace:
         self._inversion: Path | None = None
         self.config = config or PipelineConfig()
         self.folder = folder
+        self.library = NO_LISTS
+        """The lists and styles that templates name."""
         self._loaded = (encoder, sampler, generator)
         self._named: str | None = None
         self._axes: tuple[Generator, torch.device, LatentAxes] | None = None
@@ -298,8 +303,9 @@ class TextToFace:
         chosen = self.settings(**settings)
         seeds, keep = choose_seeds(seed, num_images, candidates, keep)
         asked = [prompt] if isinstance(prompt, str | Prompt) else prompt
-        read = [self.read(one, chosen) for one in _several(asked)]
-        faces = self.draw(read, seeds, chosen, keep=keep, batch_size=batch_size)
+        resolved = [self.resolve(one, seeds, chosen) for one in _several(asked)]
+        faces = self.draw(resolved, seeds, chosen, keep=keep, batch_size=batch_size)
+        read = [prompt for each in resolved for prompt in dict.fromkeys(each)]
         drawing = Drawing.now(self, chosen)
         corrected = {word: known for one in read for word, known in one.corrected_words}
         return Output(
@@ -330,7 +336,7 @@ class TextToFace:
 
     def draw(
         self,
-        texts: Sequence[str | Prompt],
+        texts: Sequence[str | Prompt | Sequence[Prompt]],
         seeds: Sequence[int],
         settings: Settings,
         *,
@@ -341,7 +347,8 @@ class TextToFace:
         """Draw faces one by one: for every prompt, every seed, or the `keep` best of them.
 
         Args:
-            texts: The prompts, at least one; all are read before the first face is drawn.
+            texts: The prompts, at least one, see `resolve`; all are read before the first face is
+                drawn.
             seeds: The seeds, the same for every prompt.
             settings: See `settings`.
             keep: Give only this many for each prompt, best first; None = all, in order.
@@ -353,12 +360,11 @@ class TextToFace:
             ArgumentError: A setting is out of range.
         """
         check_count("batch_size", batch_size)
-        read = [self.read(text, settings) for text in _several(texts)]
-        embeddings = [self.embed(prompt) for prompt in read]
-        for prompt, embedding in zip(read, embeddings, strict=True):
+        read = [self.resolve(text, seeds, settings) for text in _several(texts)]
+        for each in read:
             faces = self.draw_together(
-                [prompt.text] * len(seeds),
-                embedding.expand(len(seeds), -1),
+                each,
+                self.embed_all(each),
                 seeds,
                 settings,
                 batch_size=batch_size,
@@ -372,7 +378,7 @@ class TextToFace:
     @torch.no_grad()
     def draw_together(
         self,
-        texts: Sequence[str],
+        texts: Sequence[str | Prompt],
         embeddings: Tensor,
         seeds: Sequence[int],
         settings: Settings,
@@ -385,7 +391,7 @@ class TextToFace:
         On a CPU each image is, bit for bit, what `draw` makes of its prompt and seed alone.
 
         Args:
-            texts: N prompts.
+            texts: N prompts, as they are.
             embeddings: Their embeddings [N, D], from `embed` with the same settings.
             seeds: N seeds.
             settings: See `settings`.
@@ -419,16 +425,46 @@ class TextToFace:
                 for j, (image, latent, embedding, score) in enumerate(parts, i):
                     on_face()
                     noise_of = Noise(settings.noise_mode, seeds[j])
-                    yield Face(
-                        image, latent, embedding, texts[j], seeds[j], score, noise_of, len(w)
-                    )
+                    text = texts[j]
+                    face = Face(image, latent, embedding, "", seeds[j], score, noise_of, len(w))
+                    if isinstance(text, Prompt):
+                        yield replace(
+                            face,
+                            prompt=text.text,
+                            template=text.template,
+                            negative_prompt=text.negative_prompt,
+                        )
+                    else:
+                        yield replace(face, prompt=text)
+
+    def resolve(
+        self, text: str | Prompt | Sequence[Prompt], seeds: Sequence[int], settings: Settings
+    ) -> list[Prompt]:
+        """The prompt of each seed, read: where a text has choices, each seed decides its own.
+
+        Args:
+            text: The prompt or template; or a prompt that was parsed, or one for each seed.
+            seeds: At least one.
+            settings: As for `read`.
+
+        Raises:
+            PromptError: It cannot be read, or the encoder knows no word of what comes out.
+        """
+        if isinstance(text, Prompt):
+            return [self.read(text)] * len(seeds)
+        if isinstance(text, Sequence) and not isinstance(text, str):
+            made = list(text)
+        else:
+            made = templates.prompts_of(text, seeds, settings, self.library)
+        known = {prompt: self.read(prompt) for prompt in dict.fromkeys(made)}
+        return [known[prompt] for prompt in made]
 
     def read(self, text: str | Prompt, settings: Settings | None = None) -> Prompt:
-        """Parse a prompt, and see that the encoder knows something of it.
+        """Parse a prompt without choices, and see that the encoder knows something of it.
 
         Args:
             text: The prompt; one that was read already stays as it is.
-            settings: `literal` and `negative_prompt` are read; None = neither.
+            settings: `literal`, `negative_prompt` and `styles` are read; None = none of them.
 
         Raises:
             PromptError: It cannot be read, or the encoder knows no word of it.
@@ -436,9 +472,7 @@ class TextToFace:
         if isinstance(text, Prompt):
             prompt = text
         else:
-            negative = settings.negative_prompt if settings else None
-            literal = settings.literal if settings else False
-            prompt = Prompt.parse(text, negative=negative, literal=literal)
+            prompt = templates.read(text, settings or Settings(), self.library)
         if prompt.unknown_words is not None:
             return prompt
         found: list[str] = []
@@ -485,14 +519,41 @@ class TextToFace:
         )
         return F.normalize(torch.as_tensor(total), dim=-1)
 
+    def embed_all(self, read: Sequence[Prompt]) -> Tensor:
+        """Embed prompts, equal ones once: [N, D], L2-normalised.
+
+        Raises:
+            PromptError: As `embed`.
+        """
+        known = {prompt: self.embed(prompt) for prompt in dict.fromkeys(read)}
+        return torch.stack([known[prompt] for prompt in read])
+
     def unknown_words(self, texts: Sequence[str | Prompt], settings: Settings) -> list[str]:
-        """The words of prompts, and of the negative prompt, that the encoder does not know."""
-        return _unknown([self.read(text, settings) for text in texts])
+        """The words of prompts, and of the negative prompt, that the encoder does not know.
+
+        Of a template, those of all its choices; lists are left out.
+        """
+        return list(
+            dict.fromkeys(word for text in texts for word in self._words(text, settings)[0])
+        )
 
     def corrected_words(self, texts: Sequence[str | Prompt], settings: Settings) -> dict[str, str]:
         """The words of prompts that are taken for typing errors, and what they are read as."""
-        read = [self.read(text, settings) for text in texts]
-        return {word: known for prompt in read for word, known in prompt.corrected_words}
+        return {
+            word: known for text in texts for word, known in self._words(text, settings)[1].items()
+        }
+
+    def _words(
+        self, text: str | Prompt, settings: Settings
+    ) -> tuple[Sequence[str], dict[str, str]]:
+        """The words that are not known, and those that are corrected."""
+        if isinstance(text, str) and not settings.literal and templates.has_choices(text):
+            words = templates.plain(text, self.library)
+            encoder = self.encoder
+            corrected = encoder.corrected_words(words) if isinstance(encoder, WordEncoder) else {}
+            return encoder.unknown_words(words), dict(corrected)
+        prompt = self.read(text, settings)
+        return prompt.unknown_words or (), dict(prompt.corrected_words)
 
     @torch.no_grad()
     def latents(self, embeddings: Tensor, seeds: Sequence[int], settings: Settings) -> Tensor:
@@ -625,7 +686,7 @@ def _check_fit(kind: str, sizes: Sequence[tuple[str, int, int]]) -> None:
             )
 
 
-def _several(texts: Sequence[str | Prompt]) -> Sequence[str | Prompt]:
+def _several(texts: Sequence[_Asked]) -> Sequence[_Asked]:
     """Prompts as they came.
 
     Raises:

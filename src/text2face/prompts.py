@@ -4,7 +4,8 @@ The syntax is that of the AUTOMATIC1111 web UI:
 
 - `(red hair)` emphasises by 1.1, `[red hair]` by 1/1.1, `(red hair:1.3)` by 1.3; brackets nest
   and multiply.
-- `\(`, `\)`, `\[`, `\]` and `\\` are the characters themselves.
+- `\(`, `\)`, `\[`, `\]` and `\\` are the characters themselves; so are `\{`, `\}`, `\|` and `\_`,
+  which `text2face.templates` has a use for.
 - `a young man AND an old man :0.5` blends whole prompts; a weight left out is 1.
 
 A text encoder embeds sentences, not tokens, so emphasis works on sentences too. With E the
@@ -25,6 +26,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Self
 
 from text2face.errors import PromptError
@@ -35,6 +37,7 @@ __all__ = [
     "Blend",
     "Chunk",
     "Prompt",
+    "Template",
     "check_about_a_face",
     "check_known",
     "clean",
@@ -52,7 +55,7 @@ EXAMPLE: Final = "a woman with red hair"
 
 _NUMBER: Final = r"[+-]?(?:\d+\.?\d*|\.\d+)"
 _TOKENS: Final = re.compile(
-    rf"\\(?P<escape>[()\[\]\\])|:\s*(?P<weight>{_NUMBER})\s*(?P<end>[)\]])|(?P<bracket>[()\[\]])"
+    rf"\\(?P<escape>[()\[\]\\{{}}|_])|:\s*(?P<weight>{_NUMBER})\s*(?P<end>[)\]])|(?P<bracket>[()\[\]])"
 )
 _AND: Final = re.compile(r"(?:^|(?<=\s))AND(?=\s|$)")
 _BLEND_WEIGHT: Final = re.compile(rf":\s*({_NUMBER})\s*$")
@@ -87,7 +90,7 @@ class Blend:
     chunks: tuple[Chunk, ...]
     weight: float = 1.0
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The prompt in plain words."""
         return _tidy("".join(chunk.text for chunk in self.chunks))
@@ -98,17 +101,35 @@ class Blend:
 
 
 @dataclass(frozen=True)
+class Template:
+    """What was asked for, before choices were made and styles were put round it."""
+
+    prompt: str
+    negative_prompt: str | None = None
+    styles: str | None = None
+
+
+@dataclass(frozen=True)
 class Prompt:
     """A prompt that has been parsed, with what is not wanted."""
 
     text: str
-    """As it was given."""
+    """As it was given; of a template, the prompt that came out."""
     wanted: tuple[Blend, ...]
     unwanted: tuple[Blend, ...] = ()
     unknown_words: tuple[str, ...] | None = None
     """Words that the encoder does not know; None until it was asked (`TextToFace.read`)."""
     corrected_words: tuple[tuple[str, str], ...] = ()
     """Words that it takes for typing errors, each with what it reads instead."""
+    negative_prompt: str | None = None
+    """What is not wanted, as it came out of a template."""
+    template: Template | None = None
+    """What it came from; None if that is `text` itself."""
+
+    @property
+    def asked(self) -> str:
+        """The prompt as it was given."""
+        return self.template.prompt if self.template else self.text
 
     @classmethod
     def parse(cls, text: str, *, negative: str | None = None, literal: bool = False) -> Self:

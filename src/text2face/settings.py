@@ -118,8 +118,11 @@ class Settings:
     """The generator's noise inputs: "const", "random" (drawn from the seed) or "none"."""
     negative_prompt: Annotated[str | None, OptionInfo(flag="--negative", metavar="PROMPT")] = None
     """What is not wanted."""
+    styles: Annotated[str | None, OptionInfo(flag="--style", metavar="NAME")] = None
+    """Styles by name, with commas between; they are put round the prompt. The record has the prompt
+    that comes out."""
     literal: bool = False
-    """Take the prompt's characters as they stand: no brackets, escapes or AND."""
+    """Take the prompt's characters as they stand: no brackets, escapes, AND or choices."""
 
     def __post_init__(self) -> None:
         """Check every value against its declaration."""

@@ -15,9 +15,8 @@ from text2face.cli.options import Command
 Run = Callable[..., int]
 Capture = pytest.CaptureFixture[str]
 
-SETTINGS = (
-    "truncation truncation_cutoff diversity condition shortlist noise_mode negative_prompt literal"
-)
+SETTINGS = """truncation truncation_cutoff diversity condition shortlist noise_mode negative_prompt
+    styles literal"""
 FACE = "refine align points"
 MODEL = "quiet overwrite device threads dtype model c2pa"
 EDIT = "lock source method"
@@ -26,8 +25,9 @@ EDIT = "lock source method"
 # and the test fails until somebody has decided.
 DECIDED: dict[str, str] = {
     "generate": f"""texts file from_image num_images seed seeds {SETTINGS} candidates keep size grid
-        outdir overwrite format c2pa save_latents model accept_licence offline device threads dtype
-        batch_size tar shard_size duplicates as_json quiet""",
+        wildcards styles_file dry_run outdir overwrite format c2pa save_latents model
+        accept_licence offline device threads dtype batch_size tar shard_size duplicates as_json
+        quiet""",
     "info": "image as_json",
     "models list": "kind as_json",
     "models info": "name as_json",

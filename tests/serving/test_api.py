@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from tests import tiny
 from tests.provenance.test_pixels import carried
 from tests.serving.conftest import Running, running
 from text2face import TextToFace, provenance
+from text2face.lists import Library
 
 openai = pytest.importorskip("openai")
 
@@ -54,6 +56,24 @@ def test_the_openai_client_draws_what_the_library_draws(served: Running, pipe: T
     (record,) = provenance.read(base64.b64decode(answer.data[1].b64_json))
     assert (record.prompt, record.seed, record.settings.truncation) == (PROMPT, 8, 0.7)
     assert provenance.inspect(base64.b64decode(answer.data[0].b64_json)).problems == []
+
+
+def test_choices_are_made_and_told(serve: Serve, pipe: TextToFace, tmp_path: Path) -> None:
+    (tmp_path / "hair.txt").write_text("red hair\ngreen hair\n")
+    (tmp_path / "styles.json").write_text('{"hat": {"suffix": "with a hat"}}')
+    listed = tiny.make_pipe()
+    listed.library = Library(tmp_path, tmp_path / "styles.json")
+    text = "a {young|old} man, __hair__"
+    more = {"seed": 7, "styles": "hat"}
+    answer = client(serve(listed)).images.generate(prompt=text, n=4, extra_body=more)
+    out = listed(text, num_images=4, seed=7, styles="hat")
+    assert [data.revised_prompt for data in answer.data] == [face.prompt for face in out]
+    assert [picture(data).tobytes() for data in answer.data] == [i.tobytes() for i in out.images]
+    record = provenance.read(base64.b64decode(answer.data[0].b64_json))[0]
+    assert (record.prompt, record.template) == (out[0].prompt, out[0].template)
+    for wrong in ("a __../secret__", "{9$$a|b}", "a {man"):
+        with pytest.raises(openai.BadRequestError):
+            client(serve(listed)).images.generate(prompt=wrong, extra_body=more)
 
 
 def test_models_are_listed(served: Running) -> None:

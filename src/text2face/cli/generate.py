@@ -17,6 +17,8 @@ from text2face.cli.options import (
     device_options,
     dtype_option,
     given_options,
+    library_of,
+    library_options,
     reject_options,
 )
 from text2face.cli.settings import setting_options, take_settings
@@ -53,6 +55,8 @@ _NOT_FOR_TABLES: Final = (
 @click.option("--seed", type=int, help="Image i uses SEED + i.  [default: random]")
 @click.option("--seeds", help="The seeds themselves, such as 0,1,4-6.")
 @setting_options
+@library_options
+@click.option("--dry-run", is_flag=True, help="Print the prompt of each face, and draw none.")
 @click.option("--candidates", type=int, help="Draw so many for each prompt, keep the best.")
 @click.option("--keep", type=int, help="How many of the candidates to keep.  [default: -n]")
 @click.option(
@@ -120,7 +124,8 @@ def generate(
 
     Each image is saved as OUTDIR/seed0042.png, or OUTDIR/01-the-prompt/seed0042.png if there are
     several prompts, with all it takes to draw it again inside. Prompts know (emphasis),
-    (emphasis:1.3), [less of it] and blends: one AND another. A table, --prompts FILE.csv with a
+    (emphasis:1.3), [less of it] and blends: one AND another; and choices, which each seed
+    makes: {red|blue} hair, {2$$a hat|a beard|glasses}, __NAME__. A table, --prompts FILE.csv with a
     column prompt and perhaps seed, is drawn in shards with a manifest; the same command goes on
     after a stop, and torchrun shares it out among processes.
     """
@@ -135,6 +140,7 @@ def generate(
     if file is not None and file.lower().endswith(".csv"):
         from text2face.cli import generate_table
 
+        options["library"] = library_of(options)
         others: dict[str, Any] = {
             "seeds": seeds,
             "seed": seed,
@@ -182,6 +188,7 @@ def generate(
     if seed is not None and seeds is not None:
         raise ArgumentError("--seed and --seeds are both given; expected one of them")
     size = parse_grid(grid) if grid else None
+    options["library"] = library_of(options)
     chosen: int | list[int] | None = parse_seeds(seeds) if seeds is not None else seed
     if chosen is None and source:
         chosen = source.seed

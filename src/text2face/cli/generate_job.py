@@ -18,7 +18,9 @@ from text2face import provenance
 from text2face.cli.errors import note
 from text2face.cli.models import prepare
 from text2face.errors import ArgumentError, CheckpointError, OutputError
+from text2face.lists import NO_LISTS, Library
 from text2face.pictures import resized
+from text2face.printing import printable
 from text2face.prompts import Prompt
 from text2face.provenance import Record
 from text2face.settings import Settings, check_count
@@ -29,6 +31,7 @@ from text2face.storage.folders import (
     new_folder,
     prompt_folders,
 )
+from text2face.templates import prompts_of
 
 if TYPE_CHECKING:
     from text2face.pipeline import Face, TextToFace
@@ -61,6 +64,9 @@ class GenerateJob:
     batch_size: int
     as_json: bool
     quiet: bool
+    library: Library = NO_LISTS
+    """The lists and styles that templates name."""
+    dry_run: bool = False
     accept_licence: bool = False
     offline: bool = False
     size: int | None = None
@@ -84,6 +90,9 @@ class GenerateJob:
             KeyboardInterrupt: With a message that says how many faces are finished.
         """
         self._check()
+        if self.dry_run:
+            self._show()
+            return
         with new_folder(self.outdir):
             self._work()
 
@@ -95,22 +104,35 @@ class GenerateJob:
         own = pipe.generator.img_resolution
         if self.size and self.size > own and not self.quiet:
             click.echo(f"enlarged from {own} to {self.size} pixels; no detail is added", err=True)
-        read = [pipe.read(prompt) for prompt in self.prompts]
-        if unknown := pipe.unknown_words(read, settings):
+        read = [pipe.resolve(prompts, self.seeds, settings) for prompts in self.prompts]
+        each = list(dict.fromkeys(prompt for prompts in read for prompt in prompts))
+        if unknown := pipe.unknown_words(each, settings):
             note(f"words that the encoder does not know: {', '.join(unknown)}")
-        for word, known in pipe.corrected_words(read, settings).items():
+        for word, known in pipe.corrected_words(each, settings).items():
             note(f'read "{word}" as "{known}"')
         if self.random_seed and not self.quiet:
             click.echo(f"seed {self.seeds[0]}", err=True)
         self._draw(pipe, read, settings)
 
     @cached_property
-    def prompts(self) -> list[Prompt]:
-        """The prompts, parsed before the model is loaded."""
+    def prompts(self) -> list[list[Prompt]]:
+        """The prompts of each text, one for each seed, made before the model is loaded."""
         drawn = asdict(self.source.settings) if self.source else {}
         settings = Settings(**{**drawn, **self.given})
-        negative, literal = settings.negative_prompt, settings.literal
-        return [Prompt.parse(text, negative=negative, literal=literal) for text in self.texts]
+        return [prompts_of(text, self.seeds, settings, self.library) for text in self.texts]
+
+    def _show(self) -> None:
+        """Say which prompts would be drawn."""
+        negative = self.given.get("negative_prompt")
+        for prompts in self.prompts:
+            for seed, prompt in zip(self.seeds, prompts, strict=True):
+                unwanted = prompt.negative_prompt if prompt.template else negative
+                facts = {"seed": seed, "prompt": prompt.text, "negative_prompt": unwanted}
+                if self.as_json:
+                    click.echo(json.dumps(facts))
+                else:
+                    less = f"  (not: {printable(unwanted)})" if unwanted else ""
+                    click.echo(f"seed {seed}  {printable(prompt.text)}{less}")
 
     @cached_property
     def kept(self) -> int:
@@ -177,6 +199,7 @@ class GenerateJob:
             accepted, offline, quiet = self.accept_licence, self.offline, self.quiet
             prepare(self.model, accept_licence=accepted, offline=offline, quiet=quiet)
         pipe = TextToFace.from_pretrained(self.model)
+        pipe.library = self.library
         pipe.to(self.device, number_type(self.dtype))
         if self.source:
             if not self.threads_chosen:
@@ -204,7 +227,7 @@ class GenerateJob:
             return replace(self.source.settings, **self.given)
         return pipe.settings(**self.given)
 
-    def _draw(self, pipe: TextToFace, read: Sequence[Prompt], settings: Settings) -> None:
+    def _draw(self, pipe: TextToFace, read: Sequence[Sequence[Prompt]], settings: Settings) -> None:
         from tqdm import tqdm
 
         faces: list[Face] = []
@@ -231,7 +254,9 @@ class GenerateJob:
                     face = replace(face, image=resized(face.image, self.size or own))
                     made = provenance.make_record(pipe, settings, face)
                     record = made.at(face.image.width, drawn=own)
-                    path = self._path(face.prompt, face.seed)
+                    if self.source and self.source.template and face.prompt == self.source.prompt:
+                        record = replace(record, template=self.source.template)
+                    path = self._path(face.asked, face.seed)
                     make_folder(path.parent)
                     if self.save_latents:
                         beside = path.with_suffix(f".{self.save_latents}")

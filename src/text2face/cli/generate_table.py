@@ -11,6 +11,7 @@ import click
 
 from text2face.cli.models import prepare
 from text2face.errors import PromptError
+from text2face.printing import printable
 
 __all__ = ["run"]
 
@@ -34,10 +35,10 @@ def run(table: Path, given: Mapping[str, Any], options: Mapping[str, Any]) -> No
     from text2face.loading import choose_device
     from text2face.pipeline import TextToFace
     from text2face.precision import number_type
-    from text2face.prompts import Prompt
     from text2face.samplers.conditions import check_condition
     from text2face.settings import Settings
     from text2face.table import read_rows
+    from text2face.templates import prompts_of
     from text2face.training.distributed import world
 
     rank, processes = world()
@@ -46,14 +47,19 @@ def run(table: Path, given: Mapping[str, Any], options: Mapping[str, Any]) -> No
     check_condition(settings.condition)
     for row in read_rows(table, options["seed"] or 0):  # before the model, which takes longer
         try:
-            Prompt.parse(row.prompt, negative=settings.negative_prompt, literal=settings.literal)
+            (prompt,) = prompts_of(row.prompt, [row.seed], settings, options["library"])
         except PromptError as error:
             raise PromptError(f"row {row.index + 1} of {table}: {error}") from None
+        if options["dry_run"]:
+            click.echo(f"seed {row.seed}  {printable(prompt.text)}")
+    if options["dry_run"]:
+        return
     # One thread in each process: their number changes the last bits of an image.
     torch.set_num_threads(1)
     chosen = {name: options[name] for name in ("accept_licence", "offline", "quiet")}
     prepare(options["model"], **chosen)
     pipe = TextToFace.from_pretrained(options["model"])
+    pipe.library = options["library"]
     pipe.to(options["device"], number_type(options["dtype"]))
     job = BulkJob(
         table,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from text2face.errors import ArgumentError
+from text2face.lists import NO_LISTS, Library
 from text2face.threads import use_threads
 
 __all__ = [
@@ -18,6 +20,8 @@ __all__ = [
     "device_options",
     "dtype_option",
     "given_options",
+    "library_of",
+    "library_options",
     "reject_options",
     "threads_option",
 ]
@@ -70,6 +74,32 @@ def threads_option(command: F) -> F:
         callback=use,
         help="Of the processor.  [default: one for each core]",
     )(command)
+
+
+def library_options(command: F) -> F:
+    """Give a command --wildcards and --styles-file: what templates draw on."""
+    for option in (
+        click.option(
+            "--styles-file",
+            "styles_file",
+            type=click.Path(path_type=Path),
+            help="Styles: a styles.csv of the AUTOMATIC1111 web UI, or JSON.",
+        ),
+        click.option(
+            "--wildcards",
+            type=click.Path(path_type=Path),
+            metavar="FOLDER",
+            help="Lists for __NAME__ in prompts: NAME.txt, a choice a line.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def library_of(options: dict[str, Any]) -> Library:
+    """Take what `library_options` gives out of a command's options."""
+    given = (options.pop("wildcards"), options.pop("styles_file"))
+    return NO_LISTS if given == (None, None) else Library(*given)
 
 
 def device_options(command: F) -> F:

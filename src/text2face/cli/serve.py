@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from text2face.cli.options import Command, dtype_option
+from text2face.cli.options import Command, dtype_option, library_of, library_options
 from text2face.errors import ArgumentError, OutputError, one_line
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
     ):
         function = option(function)
-    return function
+    return library_options(function)
 
 
 @click.command(cls=Command, example="text2face serve --port 8000")
@@ -188,6 +188,7 @@ def _run(
     from text2face.precision import number_type
 
     choose_device(options["device"])
+    library = library_of(options)
     keys = _read_keys(options["api_key_file"])
     listener = _bind(options["host"], port)  # before the model, which takes longer
     address, bound = listener.getsockname()[:2]
@@ -199,6 +200,7 @@ def _run(
         sign = provenance.load_signer(*options["c2pa"]) if options["c2pa"] else None
         pipe = TextToFace.from_pretrained(options["model"])
         pipe.to(options["device"], number_type(options["dtype"]))
+        pipe.library = library
         _ = pipe.weights, pipe.inverter  # read once, not in the first request
         config = EngineConfig(workers=options["workers"], batch=options["batch"], queue=queue)
         engine = Engine(pipe, config)

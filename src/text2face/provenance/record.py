@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from text2face.checks import check_count
 from text2face.errors import ArgumentError
+from text2face.prompts import Template
 from text2face.provenance import parameters
 from text2face.settings import Settings, check_seed
 
@@ -49,6 +50,8 @@ class Record:
     process: str | None = None
     """What was done to the face after it was drawn from words, if anything: it cannot be drawn
     again from words alone."""
+    template: Template | None = None
+    """What the prompt and the negative prompt came from, if they had choices or styles."""
     drawn_size: int | None = None
     """The side in pixels that it was drawn with, if the file's is another one: it was enlarged,
     which adds no detail, or made smaller."""
@@ -66,6 +69,8 @@ def make_record(
 
     import text2face
 
+    if face.template:  # what came out draws the same face without lists and styles
+        settings = replace(settings, negative_prompt=face.negative_prompt, styles=None)
     return Record(
         prompt=face.prompt,
         seed=face.seed,
@@ -79,6 +84,7 @@ def make_record(
         version=text2face.__version__,
         score=face.score,
         process=process,
+        template=face.template,
     )
 
 
@@ -91,7 +97,14 @@ def record_from_json(values: Mapping[str, Any]) -> Record:
         KeyError: There are no settings.
     """
     known = {name: value for name, value in values.items() if name not in _BESIDE}
-    record = Record(**{**known, "settings": Settings(**values["settings"])})
+    template = values.get("template")
+    if template is not None:
+        template = Template(**template)
+        told = (template.prompt, template.negative_prompt or "", template.styles or "")
+        if not all(isinstance(text, str) for text in told):
+            raise TypeError("a text is none")
+    known |= {"settings": Settings(**values["settings"]), "template": template}
+    record = Record(**known)
     texts = (record.prompt, record.model, record.dtype, record.device, record.version)
     maybe = (record.weights, record.process)
     score = record.score
@@ -116,6 +129,8 @@ def parameters_of(record: Record, size: tuple[int, int]) -> str:
     others = {
         "Size": f"{size[0]}x{size[1]}",
         "Drawn size": record.drawn_size and f"{record.drawn_size}x{record.drawn_size}",
+        "Template": record.template and record.template.prompt,
+        "Negative Template": record.template and record.template.negative_prompt,
         "Model hash": record.weights,
         "Model": record.model,
         "Process": record.process,

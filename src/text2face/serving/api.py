@@ -158,7 +158,7 @@ class _Routes:
                 on_read=read.append,
             )
             drawn = await self._wait(request, future, deadline)
-            unknown = list(read[0].unknown_words or ())
+            unknown = list(dict.fromkeys(w for one in read for w in one.unknown_words or ()))
             return await self._answer(request, body, drawn, unknown, deadline)
 
     async def edits(self, request: Request) -> Response:
@@ -286,7 +286,14 @@ class _Routes:
                 files = await self._wait(request, future, deadline)
             finally:
                 left.set()
-        data = [ImageData(seed=one.face.seed, score=round(one.face.score, 4)) for one in drawn]
+        data = [
+            ImageData(
+                seed=one.face.seed,
+                score=round(one.face.score, 4),
+                revised_prompt=one.face.prompt if one.face.template else None,
+            )
+            for one in drawn
+        ]
         if not inline:
             for item, file in zip(data, files, strict=True):
                 item.url = str(request.url_for("file", name=self._keep(file, pack.kind)))

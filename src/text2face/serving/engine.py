@@ -120,7 +120,7 @@ class _Item:
 
     job: _Request
     index: int
-    text: str = ""
+    text: str | Prompt = ""
     embedding: Tensor | None = None
     seed: int = 0
     settings: Settings | None = None
@@ -205,7 +205,8 @@ class Engine:
             keep: Give only this many, best first; None = all, in order.
             timeout: Seconds after which the request is dropped.
             on_face: Called with each face as it is drawn, in a thread of the engine.
-            on_read: Called with the prompt when it has been read, before any face.
+            on_read: Called with each prompt when it has been read, before any face: one, or those
+                that seeds make of a template.
 
         Returns:
             The faces to come; cancelling it takes those out of the queue that are not begun. It may
@@ -234,12 +235,13 @@ class Engine:
         items: list[_Item] = []
         try:
             if job.wanted():
-                prompt = self.pipe.read(text, settings)
+                prompts = self.pipe.resolve(text, seeds, settings)
                 if on_read:
-                    on_read(prompt)
-                embedding = self.pipe.embed(prompt)
+                    for prompt in dict.fromkeys(prompts):
+                        on_read(prompt)
+                embeddings = self.pipe.embed_all(prompts)
                 items = [
-                    _Item(job, index, prompt.text, embedding, seed, settings)
+                    _Item(job, index, prompts[index], embeddings[index], seed, settings)
                     for index, seed in enumerate(seeds)
                 ]
         except BaseException as error:  # passed to the client; the thread survives

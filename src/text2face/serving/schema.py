@@ -117,6 +117,8 @@ class ImageData(BaseModel):
     seed: int
     score: float
     """The cosine between the embeddings of image and prompt."""
+    revised_prompt: str | None = None
+    """What came out of a prompt with choices or styles."""
 
 
 class Images(BaseModel):

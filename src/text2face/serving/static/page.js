@@ -1,12 +1,12 @@
 // The page: words become faces, faces are changed, and all of them are kept in this browser.
 
 import { ask, Refused, toBlob } from "./ask.js";
+import { download } from "./download.js";
 import { Settings } from "./settings.js";
 import { Sliders } from "./sliders.js";
-import { Stage, address, fileName, tile, title, waiting } from "./stage.js";
+import { Stage, address, tile, title, waiting } from "./stage.js";
 import { Store } from "./store.js";
 import { Words } from "./words.js";
-import { zip } from "./zip.js";
 
 const $ = (selector) => document.querySelector(selector);
 const store = new Store(), stage = new Stage(), words = new Words(() => draw());
@@ -16,6 +16,7 @@ let slid = null; // the face that the sliders have made of the one they began wi
 let shown = []; // the faces in the gallery
 let chosen = null, other = null, picking = false;
 let running = null; // an AbortController
+let last = Promise.resolve(); // the end of the task before
 
 // --- What stands where -------------------------------------------------------------------------
 
@@ -71,9 +72,14 @@ function choose(face) {
 // --- Work --------------------------------------------------------------------------------------
 
 // One task at a time; what fails is said in one line, what is cancelled leaves nothing behind.
-async function run(task) {
+// The next task begins when the one before has cleared up.
+function run(task) {
   running?.abort();
   const mine = running = new AbortController();
+  return last = last.then(() => (running === mine ? perform(task, mine) : undefined));
+}
+
+async function perform(task, mine) {
   say("");
   $("#stop").hidden = false;
   $("#make").hidden = true;
@@ -84,8 +90,7 @@ async function run(task) {
       say(error instanceof Refused ? sentence(error.message) : "The server does not answer.");
     }
   }
-  if (running !== mine) return;
-  running = null;
+  if (running === mine) running = null;
   $("#stop").hidden = true;
   $("#make").hidden = false;
   stage.busy(false);
@@ -119,8 +124,9 @@ function validSeed(text) {
   return /^\d{1,10}$/.test(text) && Number(text) <= about.maxSeed;
 }
 
-const draw = () => run(async (signal) => {
-  const asked = wish(), before = shown;
+// fixed: what the form does not say, such as the seed of an example.
+const draw = (fixed = {}) => run(async (signal) => {
+  const asked = { ...wish(), ...fixed }, before = shown;
   let first = null;
   shown = [];
   const told = (count) => heading(`Drawing ${count} of ${asked.best ? 4 * asked.count : asked.count} …`);
@@ -250,11 +256,12 @@ const animate = () => run(async (signal) => {
 
 // --- Files and links ---------------------------------------------------------------------------
 
-function use(face, count = 1) {
+// Put a face's words, seed and settings into the form: the next face is this one.
+function use(face) {
   words.text = face.words;
   $("#seed input").value = face.seed;
   $("#lock input").checked = true;
-  $("#count input").value = count;
+  $("#count input").value = 1;
   settings.set(face.settings);
 }
 
@@ -292,28 +299,10 @@ function follow() {
     words.text = prompt.slice(0, 2000);
     return false;
   }
-  use({ words: prompt.slice(0, 2000), seed: seed ?? "", settings: settings.read(asked) });
-  $("#lock input").checked = seed !== null;
-  draw();
+  words.text = prompt.slice(0, 2000);
+  settings.set(settings.read(asked));
+  draw(seed === null ? {} : { seed: Number(seed), count: 1, best: false });
   return true;
-}
-
-async function download(faces) {
-  const taken = new Set(), files = [], list = [];
-  for (const face of faces) {
-    let name = fileName(face);
-    for (let i = 2; taken.has(name.toLowerCase()); i++) name = fileName(face).replace(/(\.\w+)$/, `-${i}$1`);
-    taken.add(name.toLowerCase());
-    files.push([name, new Uint8Array(await face.blob.arrayBuffer())]);
-    const { label = "", star = false, words: prompt, seed, settings: set, steps } = face;
-    list.push({ file: name, name: label, star, prompt, seed, settings: set, steps });
-  }
-  const text = new TextEncoder().encode(`${JSON.stringify(list, null, 2)}\n`);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(zip([...files, ["faces.json", text]]));
-  link.download = "faces.zip";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 // --- The start ---------------------------------------------------------------------------------
@@ -329,7 +318,11 @@ async function examples() {
     if (shown.length || running) return;
     $("#faces").replaceChildren(...drawn.map((face) => {
       const example = { ...face, blob: toBlob(face.file) };
-      const button = tile(example, false, () => { use(example, 4); draw(); });
+      const button = tile(example, false, () => {
+        words.text = example.words;
+        settings.set(example.settings);
+        draw({ seed: example.seed, best: false });
+      });
       const caption = document.createElement("span");
       caption.textContent = face.words;
       button.classList.add("example");
@@ -345,23 +338,6 @@ function empty() {
   stage.hide();
   past();
   examples();
-}
-
-function vocabulary() {
-  const groups = Object.entries(about.words).map(([group, known]) => {
-    const part = document.createElement("section"), head = document.createElement("h3");
-    head.textContent = group;
-    part.append(head, ...known.map((word) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = word;
-      button.addEventListener("click", () => words.insert(word));
-      return button;
-    }));
-    return part;
-  });
-  $("#known > div").replaceChildren(...groups);
-  $("#vocabulary").hidden = !groups.length;
 }
 
 function listen() {
@@ -442,7 +418,6 @@ settings = new Settings(about.controls);
 words.learn(about.words);
 $("#count input").max = about.most;
 listen();
-vocabulary();
 await store.open();
 past();
 document.body.classList.add("ready");

@@ -51,6 +51,23 @@ export class Words {
       for (const word of words) if (!groupOf.has(word)) groupOf.set(word, group);
     }
     this.known = [...groupOf].sort(([a], [b]) => a.length - b.length || (a < b ? -1 : 1));
+    document.querySelector("#vocabulary").hidden = !this.known.length;
+    document.querySelector("#known > div").replaceChildren(
+      ...Object.entries(groups).map(([group, words]) => this.#group(group, words)),
+    );
+  }
+
+  #group(name, words) {
+    const part = document.createElement("section"), head = document.createElement("h3");
+    head.textContent = name;
+    part.append(head, ...words.map((word) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = word;
+      button.addEventListener("click", () => this.insert(word));
+      return button;
+    }));
+    return part;
   }
 
   insert(word) {

@@ -268,6 +268,18 @@ def test_a_missing_part_is_named(model: Path, part: str) -> None:
     ("part", "values", "message"),
     [
         ("pipeline.json", {"colour": 1}, "unknown colour in .*pipeline.json"),
+        ("pipeline.json", {"negative_weight": 1e308}, r"pipeline.json: negative_weight is 1e\+308"),
+        (
+            "pipeline.json",
+            {"negative_weight": -0.1},
+            "negative_weight is -0.1, expected .* 0 to 10",
+        ),
+        ("pipeline.json", {"shortlist": 10**9}, "pipeline.json: shortlist is 1000000000, expected"),
+        ("pipeline.json", {"shortlist": -1}, "pipeline.json: shortlist is -1"),
+        ("pipeline.json", {"truncation": 1e300}, r"pipeline.json: truncation is 1e\+300"),
+        ("pipeline.json", {"truncation": -1}, "pipeline.json: truncation is -1"),
+        ("pipeline.json", {"neutral_prompt": " "}, "pipeline.json: neutral_prompt is ' '"),
+        ("pipeline.json", {"neutral_prompt": "x" * 10**5}, "neutral_prompt is 'xxx.*1 to 2000"),
         ("encoder/config.json", {"type": "huge"}, "unknown encoder type 'huge'"),
         ("sampler/config.json", {"w_dim": 5}, r"expected \[20, 16\]"),
     ],

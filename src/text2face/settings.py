@@ -35,7 +35,7 @@ from typing import (
 
 from text2face import prompts
 from text2face.checks import MAX_COUNT, check_count, check_number
-from text2face.errors import ArgumentError
+from text2face.errors import ArgumentError, quoted
 
 __all__ = [
     "MAX_SEED",
@@ -89,7 +89,26 @@ class PipelineConfig:
     neutral_prompt: str = prompts.NEUTRAL
     """A sentence that the encoder knows and that says nothing particular."""
     negative_weight: float = 0.5
-    """How strongly a negative prompt is subtracted."""
+    """How strongly a negative prompt is subtracted, from 0 to 10."""
+
+    def __post_init__(self) -> None:
+        """Check the values; those that are settings as settings are checked.
+
+        Raises:
+            ArgumentError: A value is out of range.
+        """
+        for option in options():
+            if hasattr(self, option.name):
+                option.check(getattr(self, option.name))
+        if not 0 <= self.negative_weight <= 10:
+            raise ArgumentError(
+                f"negative_weight is {self.negative_weight!r}, expected a number from 0 to 10"
+            )
+        most = prompts.MAX_CHARACTERS
+        if not self.neutral_prompt.strip() or len(self.neutral_prompt) > most:
+            raise ArgumentError(
+                f"neutral_prompt is {quoted(self.neutral_prompt)}, expected 1 to {most} characters"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

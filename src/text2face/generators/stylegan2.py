@@ -18,6 +18,7 @@ from text2face.registry import register
 
 __all__ = ["StyleGAN2", "StyleGAN2Config"]
 
+_MAX_RESOLUTION: Final = 8192
 _TILE: Final = 2**24  # bytes; some of these fit into the last cache
 _MARGIN: Final = 2  # rows of the input that the filters of a block reach
 
@@ -43,9 +44,11 @@ class StyleGAN2Config(GeneratorConfig):
         Raises:
             ArgumentError: A value is out of range.
         """
-        if self.img_resolution < 8 or self.img_resolution & (self.img_resolution - 1):
+        resolution = self.img_resolution
+        if not 8 <= resolution <= _MAX_RESOLUTION or resolution & (resolution - 1):
             raise ArgumentError(
-                f"bad img_resolution: got {self.img_resolution}, expected a power of two from 8"
+                f"bad img_resolution: got {resolution}, expected a power of two from 8 to "
+                f"{_MAX_RESOLUTION}"
             )
         if self.architecture not in ("skip", "resnet", "orig"):
             raise ArgumentError(

@@ -226,7 +226,7 @@ def main() -> None:
         print(f"{'':34} {summary}")
         face = out / "seed0001.png"
         machine.run("info", _CLI, "info", face)
-        edited = ("edit", face, "a woman with a hat", "--method", "channels", "--model", NAME)
+        edited = ("edit", face, "a woman with a hat", "--model", NAME)
         machine.run("edit by channels", _CLI, *edited, "--device", "cpu", "--overwrite")
         if options.no_serve:
             return

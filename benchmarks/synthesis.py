@@ -97,7 +97,7 @@ class TorchReference(nn.Module):
 
 def _filter(x: Tensor, padding: int = 0) -> Tensor:
     """Smooth x [N, C, H, W] with the filter [1, 3, 3, 1]."""
-    kernel = RESAMPLING_FILTER.expand(x.shape[1], 1, -1, -1)
+    kernel = RESAMPLING_FILTER.to(x).expand(x.shape[1], 1, -1, -1)
     return F.conv2d(x, kernel, padding=padding, groups=len(kernel))
 
 

@@ -14,6 +14,7 @@ import torch
 from text2face import registry
 from text2face.encoders.base import TextImageEncoder
 from text2face.errors import ArgumentError, CheckpointError, quoted
+from text2face.storage.digests import kept_digest
 from text2face.storage.folders import CONFIG_NAME, read_config, read_json
 from text2face.storage.hub import fetch_file, is_hub_id, snapshot
 
@@ -176,6 +177,12 @@ def fingerprint(folder: Path) -> str:
     Args:
         folder: A model folder, or a checkpoint file.
     """
+    from text2face.catalogue import cache_folder
+
+    try:
+        store = cache_folder() / "digests.json"
+    except RuntimeError:  # the user has no home
+        store = None
     digest = hashlib.sha256()
     paths = [
         path
@@ -184,8 +191,7 @@ def fingerprint(folder: Path) -> str:
         and path.relative_to(folder).parts[0] != "inversion"
     ]
     for path in sorted(paths) if folder.is_dir() else [folder]:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
+        content = kept_digest(path, store)
         digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
     return digest.hexdigest()[:16]
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from tests.provenance.test_pixels import carried
 from text2face import TextToFace
@@ -82,6 +82,20 @@ def test_faces_are_edited_on_the_command_line(
     assert run("encode", out, "-o", code, "-q") == 0
     assert torch.equal(load_file(code)["w"], latent)
     assert run("edit", code, "old", "-o", tmp_path / "again.png", "-q") == 0
+
+
+def test_an_edit_that_the_model_does_not_allow_is_replaced_and_said(
+    run: Run, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = tmp_path / "w.safetensors"
+    save_file({"w": torch.zeros(1, 4, 12)}, code)
+    command = ("edit", code, "old", "--model", model, "--json", "-o")
+    assert run(*command, tmp_path / "a.png") == 0
+    out, err = capsys.readouterr()
+    assert err == "text2face: this model's sampler has no posterior: edited by --method optimise\n"
+    assert json.loads(out)["steps"][1]["method"] == "optimise"
+    assert run(*command, tmp_path / "b.png", "--method", "posterior") == 2
+    assert "no posterior" in capsys.readouterr().err
 
 
 def test_rows_and_moving_pictures_are_written(run: Run, drawn: list[Path], tmp_path: Path) -> None:

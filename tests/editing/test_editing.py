@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from text2face.editing.base import EditRequest
 from text2face.editing.channels import style_layers
 from text2face.editing.directions import LatentPairs
 from text2face.editing.files import read_latent, read_picture
-from text2face.editing.operations import parse_layers
+from text2face.editing.operations import default_method, parse_layers
 from text2face.editing.records import pack, recorded_latent, unpack, write_edited
 from text2face.editing.targets import target_embedding
 from text2face.errors import ArgumentError, CheckpointError, InversionError, PromptError
@@ -183,6 +184,17 @@ def test_style_layers_read_the_codes_in_order(bundled: TextToFace) -> None:
     for hook in hooks:
         hook.remove()
     assert [float(code[0, 0]) for code in read] == list(range(len(layers)))
+
+
+def test_without_a_method_the_model_decides(pipe: TextToFace, bundled: TextToFace) -> None:
+    published = SimpleNamespace(sampler=pipe.sampler, generator=bundled.generator)
+    assert default_method(bundled) == "posterior"
+    assert default_method(published) == "channels"  # type: ignore[arg-type]
+    assert default_method(pipe) == "optimise"
+    latent = torch.zeros(4, 12)
+    edited = pipe.edit(latent, "old", steps=2)
+    assert torch.equal(edited.latent, pipe.edit(latent, "old", method="optimise", steps=2).latent)
+    assert not torch.equal(edited.latent, latent)
 
 
 def test_bad_requests_are_named(pipe: TextToFace, bundled: TextToFace, face: Face) -> None:

@@ -52,7 +52,9 @@ def _edit_options(command: _Command) -> _Command:
         click.option("--lock", type=float, default=0.0, show_default=True, help="Identity, 0 to 1"),
         click.option("--source", metavar="PROMPT", help="What is there instead now."),
         click.option(
-            "--method", type=RegisteredName("edit"), default="posterior", show_default=True
+            "--method",
+            type=RegisteredName("edit"),
+            help="How.  [default: posterior, or the best that the model allows]",
         ),
     ):
         command = option(command)
@@ -113,7 +115,7 @@ def edit(
     out: Path | None,
     strength: float,
     as_json: bool,
-    method: str,
+    method: str | None,
     source: str | None,
     lock: float,
     quiet: bool,
@@ -134,6 +136,7 @@ def edit(
     pipe = _load(options)
     face = _face(pipe, image, options)
     steps = [_start(image)]
+    method = method or _default_method(pipe)
     for prompt in words:
         face = pipe.edit(face, prompt, strength=strength, method=method, source=source, lock=lock)
         steps.append(_step(prompt, strength, method, source, lock, face.score))
@@ -205,7 +208,7 @@ def sweep(
     steps: int,
     other: str | None,
     fps: int,
-    method: str,
+    method: str | None,
     source: str | None,
     lock: float,
     quiet: bool,
@@ -226,6 +229,7 @@ def sweep(
     _check_page(pipe, out, steps * steps if other else steps, steps)
     start = _face(pipe, image, options)
     strengths = [round(first + (last - first) * i / (steps - 1), 4) for i in range(steps)]
+    method = method or _default_method(pipe)
     how: dict[str, Any] = {"method": method, "source": source, "lock": lock}
     done = [_start(image), {"swept": prompt, "strengths": strengths, "method": method}]
     if other:
@@ -252,6 +256,16 @@ def _face(pipe: TextToFace, path: Path, options: Mapping[str, Any]) -> Face:
 
     found = _found(pipe, path, options)
     return face_of(pipe, found.latent, drawn_with=found.noise)
+
+
+def _default_method(pipe: TextToFace) -> str:
+    """How to edit where nobody says it; said where it is not the usual way."""
+    from text2face.editing.operations import default_method
+
+    method = default_method(pipe)
+    if method != "posterior":
+        note(f"this model's sampler has no posterior: edited by --method {method}")
+    return method
 
 
 def _load(options: Mapping[str, Any]) -> TextToFace:

@@ -16,8 +16,10 @@ from torch.nn import functional as F
 from text2face.checks import check_count, check_number
 from text2face.editing.base import EditRequest, check_method
 from text2face.editing.finding import Found, find_latent
+from text2face.editing.posterior import Inferring, InferringPictures
 from text2face.errors import ArgumentError
 from text2face.faces import Face, Noise, noise, to_pil, to_tensor
+from text2face.generators.stylegan2 import StyleGAN2
 from text2face.inversion.optimisation import InversionProgress, OptimisationConfig, optimise
 from text2face.printing import printable
 from text2face.settings import check_seed
@@ -123,7 +125,7 @@ def edit(
     prompt: str,
     *,
     strength: float = 1.0,
-    method: str = "posterior",
+    method: str | None = None,
     source: str | None = None,
     lock: float = 0.0,
     **settings: Any,
@@ -135,7 +137,8 @@ def edit(
         face: A picture, a `Face` or a latent w [num_ws, w_dim].
         prompt: What it should show, in the syntax of `text2face.prompts`.
         strength: From -3 to 3; 0 is exactly the original, 1 what the words ask for.
-        method: "posterior", "direction", "channels" or "optimise" (docs/editing.md).
+        method: "posterior", "direction", "channels" or "optimise" (docs/editing.md); None = that
+            of `default_method`.
         source: What is there instead now, such as "a face with a beard"; None = anything.
         lock: From 0 to 1; leave out changes along axes of the latents that are smaller than this
             share of the largest, so that the face stays more itself.
@@ -154,16 +157,28 @@ def edit(
     return edited
 
 
+def default_method(pipe: FaceModel) -> str:
+    """The name of the best way to edit that a model allows.
+
+    "posterior" where the sampler has one; else "channels" with a StyleGAN2, as for the faces of
+    clip2latent, and "optimise" with other generators.
+    """
+    if isinstance(pipe.sampler, Inferring | InferringPictures):
+        return "posterior"
+    return "channels" if isinstance(pipe.generator, StyleGAN2) else "optimise"
+
+
 def change_of(
     pipe: FaceModel,
     latent: Tensor,
     embedding: Tensor,
     *,
-    method: str = "posterior",
+    method: str | None = None,
     source: str | None = None,
     **settings: Any,
 ) -> Tensor:
     """The change of w at strength 1 that words ask for: [1, num_ws, w_dim] on the CPU."""
+    method = method or default_method(pipe)
     make = check_method(method)
     latent = latent.to(pipe.device)
     seen = F.normalize(pipe.encoder.encode_image(pipe.decode(latent)).float(), dim=1)
@@ -309,7 +324,7 @@ def sweep(
     prompt: str,
     strengths: Sequence[float],
     *,
-    method: str = "posterior",
+    method: str | None = None,
     source: str | None = None,
     lock: float = 0.0,
     **settings: Any,

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from text2face.editing.base import EditRequest, check_method
+from text2face.editing.posterior import Inferring, InferringPictures
 from text2face.editing.targets import target_embedding
 from text2face.errors import ArgumentError
 from text2face.registry import register
@@ -42,7 +43,8 @@ def change(
         pipe: The pipeline.
         request: The face.
         start: The method whose change is refined; None starts from the face as it is, with the
-            text's own embedding as the aim, as StyleCLIP does.
+            text's own embedding as the aim, as StyleCLIP does, and so does "posterior" where the
+            sampler has none.
         steps: Optimiser steps.
         learning_rate: The peak of its schedule, in units of the latents' spread.
         distance: λ of the mean square distance from the face, in units of the latents' spread.
@@ -54,6 +56,8 @@ def change(
     check_count("steps", steps, most=10_000)
     if start == "optimise":
         raise ArgumentError("start is 'optimise', expected another method or None")
+    if start == "posterior" and not isinstance(pipe.sampler, Inferring | InferringPictures):
+        start = None
     axes = pipe.latent_axes
     spread = axes.up.square().sum(dim=0).sqrt().clamp(min=1e-4).to(pipe.device)
     bank = getattr(pipe.sampler, "bank", None)

@@ -31,7 +31,7 @@ from text2face.pictures import to_rgb
 if TYPE_CHECKING:
     from text2face.model import FaceModel
 
-__all__ = ["Found", "check_shape", "find_latent", "likeness"]
+__all__ = ["Found", "check_aligned_shape", "find_latent", "likeness"]
 
 LEAST_LIKENESS: Final = 0.72
 """Less than this, and the picture is no face, not aligned, or none that the model can draw."""
@@ -104,7 +104,7 @@ def find_latent(pipe: FaceModel, image: Image.Image | Tensor, name: str = "the p
             "`text2face train --task inversion`, or pass a picture that this model drew"
         )
     height, width = pixels.shape[-2:]
-    check_shape(width, height, name, min(LEAST_SIDE, pipe.generator.img_resolution))
+    check_aligned_shape(width, height, name, min(LEAST_SIDE, pipe.generator.img_resolution))
     pixels = pixels.to(pipe.device)
     latent = pipe.inverter.encode(pixels).float().cpu()
     alike = likeness(pixels, pipe.decode(latent))
@@ -117,7 +117,7 @@ def find_latent(pipe: FaceModel, image: Image.Image | Tensor, name: str = "the p
     return Found(latent, tuple(notes))
 
 
-def check_shape(
+def check_aligned_shape(
     width: int, height: int, name: str = "the picture", least: int = LEAST_SIDE
 ) -> None:
     """See that a picture has the shape of an aligned face.

@@ -32,7 +32,7 @@ from text2face.generators.base import Generator
 from text2face.inversion.encoder import InversionConfig, InversionEncoder
 from text2face.precision import autocast
 from text2face.samplers.base import LatentCritic
-from text2face.training.checkpoint import load_state, save_state
+from text2face.training.checkpoint import load_training_state, save_training_state
 
 __all__ = [
     "InversionData",
@@ -260,7 +260,7 @@ class InversionTrainer:
             "seen": self.seen,
             "config": repr(self.encoder.config),
         }
-        save_state(path, state)
+        save_training_state(path, state)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint.
@@ -268,7 +268,7 @@ class InversionTrainer:
         Raises:
             CheckpointError: It is damaged or of another encoder.
         """
-        state = load_state(path)
+        state = load_training_state(path)
         if state.get("config") != repr(self.encoder.config):
             raise CheckpointError(
                 f"{path} is of another encoder: {state.get('config')}, expected "

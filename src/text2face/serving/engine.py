@@ -163,7 +163,6 @@ class Engine:
         self._admitted = 0  # faces whose words are not read yet
         # Words are read in their order, by one thread: odd ones take long, and drawing goes on.
         self._reader = ThreadPoolExecutor(1, "text2face-reader", torch.set_num_threads, (1,))
-        self._busy = 0
         self._closing = False
         self._change = threading.Condition()
         self._pace = 0.1  # seconds a face, all threads together
@@ -331,7 +330,6 @@ class Engine:
                     elif item.job.wanted():
                         taken.append(item)
                 self._waiting.extendleft(reversed(passed))
-            self._busy += 1
             return taken
 
     def _work(self) -> None:
@@ -371,7 +369,6 @@ class Engine:
 
     def _count(self, faces: int, seconds: float) -> None:
         with self._change:
-            self._busy -= 1
             done = self.statistics
             done.faces += faces
             done.passes += 1

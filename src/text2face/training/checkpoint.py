@@ -13,10 +13,10 @@ import torch
 from text2face.errors import CheckpointError
 from text2face.storage.folders import atomic_file, make_folder
 
-__all__ = ["load_state", "save_state"]
+__all__ = ["load_training_state", "save_training_state"]
 
 
-def save_state(path: Path, state: Mapping[str, Any]) -> None:
+def save_training_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write a checkpoint, whole or not at all.
 
     Raises:
@@ -29,11 +29,11 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
         file.write(buffer.getvalue())
 
 
-def load_state(path: Path, needed: Iterable[str] = ()) -> dict[str, Any]:
+def load_training_state(path: Path, needed: Iterable[str] = ()) -> dict[str, Any]:
     """Read a checkpoint, onto the CPU.
 
     Args:
-        path: Written by `save_state`.
+        path: Written by `save_training_state`.
         needed: Entries without which it is none.
 
     Raises:

@@ -31,7 +31,7 @@ from text2face.precision import autocast
 from text2face.samplers.base import LatentSampler
 from text2face.samplers.saved import SavedSampler
 from text2face.storage.folders import atomic_file, make_folder
-from text2face.training.checkpoint import load_state, save_state
+from text2face.training.checkpoint import load_training_state, save_training_state
 from text2face.training.config import TrainingConfig
 from text2face.training.distributed import hold_together, rank, share_of, sum_over_ranks, world_size
 from text2face.training.initialisation import make_sampler
@@ -219,7 +219,7 @@ class Trainer:
             name: part.state_dict() for name, part in self._parts().items()
         } | self._identity()
         state |= {"step": self.step, "seconds": self.seconds, "rng": torch.get_rng_state()}
-        save_state(path, state)
+        save_training_state(path, state)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint.
@@ -227,7 +227,7 @@ class Trainer:
         Raises:
             CheckpointError: It is damaged, or of another training.
         """
-        state = load_state(path, self._identity())
+        state = load_training_state(path, self._identity())
         for name, expected in self._identity().items():
             if state[name] != expected:
                 raise CheckpointError(

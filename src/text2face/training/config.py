@@ -173,7 +173,7 @@ _LIMITS: Final = (
     ("generator_from", 0, 1),
     ("generator_batch", 1, 1 << 20),
     ("seed", 0, 2**32 - 1),
-    ("shortlist", 1, 1 << 20),
+    ("shortlist", 1, 1000),
     ("truncation", 0, 2),
 )
 

@@ -55,12 +55,12 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the group's own options; one of `generate` before the words means `generate`."""
-        own = {name for option in self.get_params(ctx) for name in option.opts}
         start = 0
         while start < len(args) and args[start].partition("=")[0] == "--plugin":
             start += 1 if "=" in args[start] else 2
-        if start < len(args):
+        if start < len(args) and args[start].startswith("-"):
             name = args[start].partition("=")[0]
+            own = {name for option in self.get_params(ctx) for name in option.opts}
             known = {name for option in self.commands[_DEFAULT].params for name in option.opts}
             if name in known - own:
                 args = [*args[:start], _DEFAULT, *args[start:]]

@@ -12,9 +12,8 @@ steps joined by "+", applied in order, such as "shift+neighbours+pull":
 - `draw`: one image, drawn at random from those near the text.
 - `pull`: the condition is turned towards the text until it is as near as the nearest images are.
 
-Everything random comes from numpy's `RandomState` of each item's own seed, but for `draw`: its
-choices are spread evenly over seeds in a row, so that no image with a share below a seventh comes
-up twice in four faces.
+Everything random comes from numpy's `RandomState` of each item's own seed, but for `draw`: it deals
+the images, nearest first, to four seeds in a row, so that none comes up twice in four faces.
 """
 
 from __future__ import annotations
@@ -40,10 +39,12 @@ MIXED: Final = 10
 """M of the paper."""
 DIRICHLET_ALPHA: Final = 0.2
 TEMPERATURE: Final = 0.02
-LARGEST_SHARE: Final = 1 / 4
-"""The largest share of one image in `draw`."""
-SPACING: Final = 0.145
-"""How far apart, on a circle of 1, the choices of four seeds in a row are in `draw`."""
+HANDS: Final = 4
+"""Among how many seeds in a row `draw` deals the images."""
+LARGEST_SHARE: Final = 1 / 2
+"""The largest share of one image among those of a seed in `draw`."""
+SPACING: Final = 0.38
+"""How far apart, on a circle of 1, the next choices from the same images are in `draw`."""
 PULL_RANK: Final = 10
 """`pull` reaches the cosine of this neighbour."""
 
@@ -74,8 +75,10 @@ class ConditionState:
     """What the condition should come near to [N, D]: the text, shifted if `shift` came first."""
     condition: Tensor
     """[N, D]."""
+    hands: Tensor
+    """Which of the `HANDS` parts of the images each item draws from in `draw` [N]."""
     points: Tensor
-    """Where in [0, 1) each item draws from what `draw` may choose [N]."""
+    """Where in [0, 1) each item draws from these [N]."""
     bank: ConditionBank | None
 
 
@@ -135,24 +138,24 @@ def make_condition(
     # The second word keeps these draws apart from z, which is drawn from the seed alone.
     randoms = [np.random.RandomState([seed, 1]) for seed in seeds]
     randoms = [random for random in randoms for _ in range(draws)]
-    state = ConditionState(
-        text, text, _points(seeds, draws), None if bank is None else bank.to(text)
-    )
+    hands = torch.tensor([seed % HANDS for seed in seeds]).repeat_interleave(draws)
+    points = _points([seed // HANDS for seed in seeds], draws)
+    state = ConditionState(text, text, hands, points, None if bank is None else bank.to(text))
     for step in steps:
         state = find("condition", step)(state, randoms)
     return F.normalize(state.condition, dim=1)
 
 
-def _points(seeds: Sequence[int], draws: int) -> Tensor:
-    """Where each draw of each seed falls in [0, 1): [N·draws].
+def _points(turns: Sequence[int], draws: int) -> Tensor:
+    """Where each draw of each item falls in [0, 1): [N·draws].
 
-    Seeds step by the golden ratio (Knuth, The Art of Computer Programming 3, 6.4), so that any four
-    in a row are `SPACING`; the draws of one seed share that room, by halves of halves (van der
-    Corput). In exact arithmetic modulo 2³².
+    Turns step by the golden ratio (Knuth, The Art of Computer Programming 3, 6.4), so that any
+    two in a row are `SPACING` apart; the draws of one item share that room, by halves of halves
+    (van der Corput). In exact arithmetic modulo 2³².
     """
     whole, room = 2**32, int(SPACING * 2**32)
-    within = [room * int(f"{turn:032b}"[::-1], 2) // whole for turn in range(draws)]
-    steps = (0x9E3779B9 * seed + step for seed in seeds for step in within)
+    within = [room * int(f"{draw:032b}"[::-1], 2) // whole for draw in range(draws)]
+    steps = (0x9E3779B9 * turn + step for turn in turns for step in within)
     return torch.tensor(
         [(whole // 2 + step) % whole / whole for step in steps], dtype=torch.float64
     )
@@ -224,15 +227,36 @@ def _nearness(condition: Tensor, bank: ConditionBank) -> Tensor:
 def _draw(state: ConditionState, randoms: Sequence[np.random.RandomState]) -> ConditionState:
     bank = _bank(state)
     # On the CPU, in float64, which not every device has: all draw the same.
-    shares = _limited(_nearness(state.condition, bank).cpu().double()).cumsum(dim=1)
+    texts, rows = torch.unique(state.condition, dim=0, return_inverse=True)
+    nearness = _nearness(texts, bank).cpu().double()
+    shares = _limited(_dealt(nearness, rows.cpu(), state.hands)).cumsum(dim=1)
     points = state.points[:, None] * shares[:, -1:]
     rows = torch.searchsorted(shares, points).flatten().clamp(max=len(bank.embeddings) - 1)
     return replace(state, condition=bank.embeddings[rows])
 
 
+def _dealt(nearness: Tensor, rows: Tensor, hands: Tensor) -> Tensor:
+    """The shares [N, B] of the images that are dealt to each item; those of others are 0.
+
+    Of each `HANDS` images, from the nearest on, every hand gets one, in turns there and back.
+
+    Args:
+        nearness: [T, B], of each of some texts.
+        rows: Which text each item has [N].
+        hands: [N].
+    """
+    count = min(HANDS, nearness.shape[1])
+    order = nearness.argsort(dim=1, descending=True, stable=True)
+    turns = torch.arange(nearness.shape[1]) % (2 * count)
+    turns = torch.where(turns < count, turns, 2 * count - 1 - turns)
+    dealt = torch.empty_like(order).scatter_(1, order, turns.expand_as(order))
+    some = torch.where(dealt[rows] == (hands % count)[:, None], nearness[rows], 0)
+    return some / some.sum(dim=1, keepdim=True).clamp(min=1e-300)
+
+
 def _limited(shares: Tensor) -> Tensor:
     """Shares [N, B] of which none is above `LARGEST_SHARE`; what is above goes to the others."""
-    most = max(LARGEST_SHARE, 1 / shares.shape[1])
+    most = max(LARGEST_SHARE, 1 / int((shares > 0).sum(dim=1).min().clamp(min=1)))
     for _ in range(int(1 / most)):  # so many at most are at the limit
         full = shares >= most
         if not full.any():

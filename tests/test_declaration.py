@@ -74,8 +74,10 @@ def test_an_option_is_one_field(tmp_path: Path) -> None:
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("bundled", "__pycache__"))
     (copy / "bundled").symlink_to(source / "bundled")
     declared = (copy / "settings.py").read_text()
-    assert declared.count("\n\n    def __post_init__") == 1
-    added = declared.replace("\n\n    def __post_init__", f"\n{FIELD.strip(chr(10))}")
+    rest = '(self) -> None:\n        """Check every value'  # of Settings, not of another class
+    end = f"\n\n    def __post_init__{rest}"
+    assert declared.count(end) == 1
+    added = declared.replace(end, f"\n{FIELD.strip(chr(10))}{rest}")
     (copy / "settings.py").write_text(added)
     done = subprocess.run(
         [sys.executable, "-c", EVERYWHERE, str(tmp_path)],

@@ -41,7 +41,7 @@ def test_the_generator_is_drawn_where_it_is(bundled: TextToFace) -> None:
     for mode in ("const", "none", "random"):
         with torch.no_grad():
             image = generator.synthesize(w, mode)
-        assert image.shape == (2, 3, 128, 128)
+        assert image.shape == (2, 3, generator.img_resolution, generator.img_resolution)
         assert image.device == META
     assert generator.synthesize_at(w, 64).shape == (2, 3, 64, 64)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -258,14 +259,13 @@ def test_a_folder_that_cannot_be_written_is_one_line(
 def test_a_full_disk_is_one_line_and_finished_files_stay(
     generate: Run, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replace = os.replace
-
-    def full_at_the_third(source: Any, target: Any) -> None:
+    def full_at_the_third(move: Any, source: Any, target: Any) -> None:
         if "seed0009" in str(target):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        replace(source, target)
+        move(source, target)
 
-    monkeypatch.setattr(os, "replace", full_at_the_third)
+    for name in ("replace", "link"):
+        monkeypatch.setattr(os, name, partial(full_at_the_third, getattr(os, name)))
     assert generate(PROMPT, "--seed", 7, "-n", 4, "--quiet") == 1
     assert "seed0009.png: no space left on device; free some space" in refused(capsys)
     assert files() == ["seed0007.png", "seed0008.png"]

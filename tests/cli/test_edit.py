@@ -73,7 +73,8 @@ def test_faces_are_edited_on_the_command_line(
         facts = json.loads(image.info["text2face"])
         assert [step.get("prompt") for step in facts["edited"]] == [None, "with glasses", "smiling"]
         latent = bundled.encode(image)
-        assert bundled.decode(latent).shape == (1, 3, 128, 128)
+        side = bundled.generator.img_resolution
+        assert bundled.decode(latent).shape == (1, 3, side, side)
     assert run("edit", drawn[0], "old", "-o", out) == 1  # it would be overwritten
     assert run("info", out) == 0
     assert run("info", out, "--json") == 0

@@ -111,10 +111,11 @@ GENERATE: dict[str, tuple[list[str], Callable[[Made, Made], bool]]] = {
     "batch_size": (["-n", "2", "--batch-size", "2"], lambda plain, made: made.record.batch == 2),
     "as_json": (["--json"], lambda plain, made: json.loads(made.out)["seed"] == 3),
     "quiet": (["-q"], lambda plain, made: plain.out != "" and made.out == ""),
+    "dry_run": (["--dry-run"], lambda plain, made: not made.files and PROMPT in made.out),
 }  # fmt: skip
 ELSEWHERE = {
     "generate": """texts file from_image overwrite c2pa model accept_licence offline tar shard_size
-        duplicates""",
+        duplicates styles wildcards styles_file""",
     "edit": "image words out refine align points model device threads dtype c2pa overwrite",
     "mix": "a b out model device threads dtype c2pa overwrite quiet",
     "interpolate": "a b out model device threads dtype c2pa overwrite quiet",
@@ -122,7 +123,7 @@ ELSEWHERE = {
         quiet source method""",
 }
 """Options whose effect other tests see: test_app.py, test_edit.py, test_overwriting.py,
-test_bulk.py, and those of names, licences, signatures and number types."""
+test_bulk.py, test_templates.py, and those of names, licences, signatures and number types."""
 
 EDITS: dict[str, dict[str, tuple[list[str], Callable[[Made, Made], bool]]]] = {
     "edit": {

@@ -100,7 +100,7 @@ def file(bundled: TextToFace, tmp_path: Path) -> Path:
 def test_it_starts_with_six_faces_and_a_click_draws_one(visit: Any) -> None:
     expect(visit.locator("#faces .example img")).to_have_count(6)
     sides = visit.eval_on_selector_all(".example img", "all => all.map(one => one.naturalWidth)")
-    assert set(sides) == {128}
+    assert set(sides) == {256}
     bottom = max(box["y"] + box["height"] for box in boxes(visit, ".example"))
     assert bottom <= 800
     example = visit.locator(".example >> nth=4")

@@ -97,30 +97,32 @@ class ReferenceImages:
         Raises:
             ArgumentError: Fewer than two of several can be read.
         """
-        read = 0
+        read, damaged = 0, []
         for start in range(0, len(rows), batch_size):
-            found = [self._picture(row) for row in rows[start : start + batch_size]]
-            chosen = [picture for picture in found if picture is not None]
+            chosen = []
+            for row in rows[start : start + batch_size]:
+                try:
+                    chosen.append(self._picture(row))
+                except ArgumentError as error:
+                    damaged.append(str(error).removeprefix("cannot read ").split(";")[0])
+                    self.on_skipped(damaged[-1])
             read += len(chosen)
             if chosen:
                 pixels = torch.from_numpy(np.stack(chosen).astype(np.float32) / 127.5 - 1)
                 yield pixels.permute(0, 3, 1, 2)
         if read < min(2, len(rows)):
             raise ArgumentError(
-                f"{read} of {len(rows)} pictures can be read; expected at least two"
+                f"{read} of {len(rows)} pictures can be read; expected at least two (the first "
+                f"problem: {damaged[0]})"
             )
 
-    def _picture(self, row: int) -> NDArray[np.uint8] | None:
+    def _picture(self, row: int) -> NDArray[np.uint8]:
         found = self.pictures[row]
         if not isinstance(found, Path):
             if found.shape[:2] == (self.size, self.size):
                 return np.asarray(found)
             return self._resized(Image.fromarray(found))
-        try:
-            return self._resized(read_picture(found))
-        except ArgumentError as error:
-            self.on_skipped(str(error).removeprefix("cannot read ").split(";")[0])
-            return None
+        return self._resized(read_picture(found))
 
     def _resized(self, picture: Image.Image) -> NDArray[np.uint8]:
         side = min(picture.size)

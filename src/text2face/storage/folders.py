@@ -409,7 +409,11 @@ def _publish(temporary: Path, path: Path) -> None:
         raise
     except OSError:  # a file system without hard links
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        os.replace(temporary, path)
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
 
 
 def cannot_write(path: Path, error: OSError) -> str:

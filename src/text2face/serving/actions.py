@@ -34,12 +34,12 @@ __all__ = ["PATIENCE", "Actions", "Made", "Step"]
 
 PATIENCE: Final = 120.0  # seconds
 EXAMPLES: Final = (
-    ("a smiling young woman with long red hair", 5),
-    ("an old man with a white beard and round glasses", 3),
-    ("a young woman with dark skin and black hair", 7),
+    ("a smiling young woman with long red hair", 4),
+    ("an old man with a white beard and round glasses", 5),
+    ("a young woman with dark skin and black hair", 4),
     ("a man with a green hat and a beard", 3),
-    ("a bald man with sunglasses", 7),
-    ("an old woman with grey hair and glasses", 3),
+    ("a bald man with sunglasses", 3),
+    ("an old woman with grey hair and glasses", 8),
 )
 _FRAMES: Final = 24  # from one face to the other
 _NEARNESS: Final = 0.35  # how far "more like this" goes towards another face of the same words
